@@ -156,7 +156,8 @@ func (p *Pool) drain(id int) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.next.Store(p.tiles)
-			p.failure.CompareAndSwap(nil, &r)
+			f := r // r itself must not escape: it would be allocated on every call
+			p.failure.CompareAndSwap(nil, &f)
 		}
 	}()
 	for {
