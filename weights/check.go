@@ -1,0 +1,172 @@
+package weights
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// CheckError lists everything wrong between a checkpoint and the model that
+// wants it, so that one run shows it all.
+type CheckError struct {
+	Path       string
+	Missing    []string // wanted names the file lacks
+	Unexpected []string // names the model does not know
+	Misshaped  []string // "name: is [..], want [..]", with a hint where one helps
+	Hint       string   // what the file looks like instead; may be empty
+}
+
+// Error lists the names, at most 20 of a kind.
+func (e *CheckError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s does not fit the model: %d missing, %d unexpected, %d of another shape",
+		e.Path, len(e.Missing), len(e.Unexpected), len(e.Misshaped))
+	for _, part := range []struct {
+		what  string
+		names []string
+	}{{"missing", e.Missing}, {"unexpected", e.Unexpected}, {"shape", e.Misshaped}} {
+		const most = 20
+		for i, n := range part.names {
+			if i == most {
+				fmt.Fprintf(&b, "\n  %s: … and %d more", part.what, len(part.names)-most)
+				break
+			}
+			fmt.Fprintf(&b, "\n  %s: %s", part.what, n)
+		}
+	}
+	if e.Hint != "" {
+		b.WriteString("\n  hint: " + e.Hint)
+	}
+	return b.String()
+}
+
+// Check compares src with the tensors a model wants (Name and Shape) and
+// returns one *CheckError that lists every missing, unexpected and mis-shaped
+// name, or nil. Ignorable names are never unexpected.
+func Check(src Source, want []Info) error {
+	e := &CheckError{Path: pathOf(src)}
+	wanted := make(map[string]bool, len(want))
+	for _, w := range want {
+		wanted[w.Name] = true
+		if _, found := slices.BinarySearch(src.Names(), w.Name); !found {
+			e.Missing = append(e.Missing, w.Name)
+			continue
+		}
+		shape, err := shapeOf(src, w.Name)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(shape, w.Shape) {
+			e.Misshaped = append(e.Misshaped, fmt.Sprintf("%s: is %v, want %v%s", w.Name, shape, w.Shape, shapeHint(shape, w.Shape)))
+		}
+	}
+	for _, n := range src.Names() {
+		if !wanted[n] && !Ignorable(n) {
+			e.Unexpected = append(e.Unexpected, n)
+		}
+	}
+	if len(e.Missing)+len(e.Unexpected)+len(e.Misshaped) == 0 {
+		return nil
+	}
+	if len(e.Missing)+len(e.Unexpected) > 0 {
+		if family, m := Detect(src); family != "" {
+			e.Hint = fmt.Sprintf("this looks like %s (%s names)", family, m.naming())
+		}
+	}
+	return e
+}
+
+// shapeOf returns a tensor's shape without computing its values.
+func shapeOf(src Source, name string) ([]int, error) {
+	if s, ok := src.(*synthetic); ok {
+		return s.infos[name].Shape, nil
+	}
+	t, err := src.Get(name)
+	return t.Shape, err
+}
+
+// shapeHint names the usual reasons for a tensor of the right size and the wrong
+// shape.
+func shapeHint(is, want []int) string {
+	if len(is) != len(want) {
+		if slices.Equal(trimOnes(is), trimOnes(want)) {
+			return " (a 1×1 convolution against a linear layer)"
+		}
+		return ""
+	}
+	switch len(is) {
+	case 2:
+		if is[0] == want[1] && is[1] == want[0] {
+			return " (transposed: GPT-2's Conv1D stores [in, out], Linear stores [out, in])"
+		}
+	case 4:
+		switch {
+		case is[0] == want[1] && is[1] == want[0] && is[2] == want[2] && is[3] == want[3]:
+			return " (transposed: a ConvTranspose stores [in, out, kh, kw])"
+		case is[0] == want[2] && is[1] == want[3] && is[2] == want[1] && is[3] == want[0]:
+			return " (TensorFlow or Flax layout [kh, kw, in, out])"
+		case is[0] == want[0] && is[1] == want[2] && is[2] == want[3] && is[3] == want[1]:
+			return " (channels-last layout [out, kh, kw, in])"
+		}
+	}
+	return ""
+}
+
+// trimOnes drops trailing dimensions of 1.
+func trimOnes(shape []int) []int {
+	for len(shape) > 0 && shape[len(shape)-1] == 1 {
+		shape = shape[:len(shape)-1]
+	}
+	return shape
+}
+
+// Finite returns the names of the floating-point tensors that hold a NaN or an
+// infinity. Whether that is a warning or an error is the caller's choice.
+func Finite(src Source) ([]string, error) {
+	var bad []string
+	err := Guard(func() error {
+		for _, name := range src.Names() {
+			t, err := src.Get(name)
+			if err != nil {
+				return err
+			}
+			if !allFinite(t) {
+				bad = append(bad, name)
+			}
+		}
+		return nil
+	})
+	return bad, err
+}
+
+// expMask has the exponent bits of one element; an exponent of all ones is a NaN
+// or an infinity.
+var expMask = map[DType]uint64{F16: 0x7c00, BF16: 0x7f80, F32: 0x7f800000, F64: 0x7ff0000000000000}
+
+func allFinite(t Info) bool {
+	mask, ok := expMask[t.DType]
+	if !ok {
+		return true
+	}
+	switch t.DType.Size() {
+	case 2:
+		for b := t.Data; len(b) >= 2; b = b[2:] {
+			if uint64(le.Uint16(b))&mask == mask {
+				return false
+			}
+		}
+	case 4:
+		for b := t.Data; len(b) >= 4; b = b[4:] {
+			if uint64(le.Uint32(b))&mask == mask {
+				return false
+			}
+		}
+	case 8:
+		for b := t.Data; len(b) >= 8; b = b[8:] {
+			if le.Uint64(b)&mask == mask {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,94 @@
+package weights
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"unicode/utf8"
+)
+
+// Write writes tensors as a safetensors file, sorted by name behind a header
+// padded to 8 bytes. The file appears under path whole or not at all.
+//
+// Tensors of 8-byte elements come first, then 4, 2 and 1, so that every tensor
+// is aligned to its element; within a size the order is by name. Equal input
+// gives equal bytes.
+//
+// Errors: a duplicate, empty, over-long or non-UTF-8 name, data that does not
+// match dtype and shape, or a failed write; path is then left as it was.
+func Write(path string, tensors []Info, metadata map[string]string) error {
+	list := append([]Info(nil), tensors...)
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		if a.DType.Size() != b.DType.Size() {
+			return a.DType.Size() > b.DType.Size()
+		}
+		return a.Name < b.Name
+	})
+	head, err := encodeHeader(path, list, metadata)
+	if err != nil {
+		return err
+	}
+	return writeAtomic(path, func(f io.Writer) error {
+		w := bufio.NewWriterSize(f, 1<<20)
+		if _, err := w.Write(head); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		for _, t := range list {
+			if _, err := w.Write(t.Data); err != nil {
+				return fmt.Errorf("%s: tensor %q: %w", path, t.Name, err)
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// encodeHeader returns the length prefix and the padded header of list.
+func encodeHeader(path string, list []Info, metadata map[string]string) ([]byte, error) {
+	if len(list) > MaxTensors {
+		return nil, badf(path, "%d tensors exceed the limit of %d", len(list), MaxTensors)
+	}
+	type entry struct {
+		DType   string `json:"dtype"`
+		Shape   []int  `json:"shape"`
+		Offsets [2]int `json:"data_offsets"`
+	}
+	head := map[string]any{}
+	if len(metadata) > 0 {
+		head["__metadata__"] = metadata
+	}
+	at := 0
+	for _, t := range list {
+		_, dup := head[t.Name]
+		size, ok := byteSize(t.Shape, t.DType.Size())
+		switch {
+		case t.Name == "" || len(t.Name) > MaxName || !utf8.ValidString(t.Name) || t.Name == "__metadata__":
+			return nil, badTensor(path, t.Name, "not a usable tensor name")
+		case dup:
+			return nil, badTensor(path, t.Name, "listed twice")
+		case t.DType.Size() == 0:
+			return nil, badTensor(path, t.Name, "undefined dtype %d", t.DType)
+		case !ok || size != len(t.Data):
+			return nil, badTensor(path, t.Name, "%d bytes of data do not fit %v of shape %v", len(t.Data), t.DType, t.Shape)
+		}
+		head[t.Name] = entry{t.DType.String(), append([]int{}, t.Shape...), [2]int{at, at + size}}
+		at += size
+	}
+	text, err := json.Marshal(head)
+	if err != nil {
+		return nil, badf(path, "header: %v", err)
+	}
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
+	}
+	if len(text) > MaxHeader {
+		return nil, badf(path, "header of %d bytes exceeds %d", len(text), MaxHeader)
+	}
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
+}
