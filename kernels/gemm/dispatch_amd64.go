@@ -1,0 +1,5 @@
+package gemm
+
+// run calls the level's micro-kernel. A switch, not a function value: an
+// argument of an indirect call escapes to the heap.
+func (k *Kernel) run(t *tile) { tilePortable(t) }

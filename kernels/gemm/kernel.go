@@ -1,0 +1,90 @@
+package gemm
+
+import (
+	"fmt"
+	"unsafe"
+
+	"syntic/kernels/isa"
+	"syntic/kernels/ref"
+)
+
+// KC is the length of a block of k: the unit of the summation order.
+const KC = 256
+
+// Act names the activation that ends an epilogue.
+type Act = ref.Act
+
+// Kernel is one instruction set's micro-kernels.
+//
+// Concurrency: immutable; any number of goroutines may use it.
+type Kernel struct {
+	level  isa.Level
+	mr, nr int // largest tile of C that stays in registers
+	mc, nc int // block of C whose partial sums and rows of A stay in L2
+}
+
+var (
+	portable = Kernel{isa.Portable, 4, 8, 64, 256}
+	avx2     = Kernel{isa.AVX2, 4, 8, 64, 256}
+	avx512   = Kernel{isa.AVX512, 4, 8, 64, 256}
+)
+
+// For returns the kernels of a level.
+//
+// Panics: if this machine can't run the level.
+func For(l isa.Level) *Kernel {
+	if !isa.Supported(l) {
+		panic(fmt.Sprintf("gemm: this CPU can't run %s", l))
+	}
+	switch l {
+	case isa.AVX512:
+		return &avx512
+	case isa.AVX2:
+		return &avx2
+	}
+	return &portable
+}
+
+// Level returns the instruction set.
+func (k *Kernel) Level() isa.Level { return k.level }
+
+// NR returns the number of columns of a panel: the n0 of every Block is a
+// multiple of it.
+func (k *Kernel) NR() int { return k.nr }
+
+// MR returns the most rows of a register tile. Blocks of a multiple of it, or
+// of many times it, lose least.
+func (k *Kernel) MR() int { return k.mr }
+
+// What a tile does besides multiplying, in this order.
+const (
+	loadAcc  = 1 << iota // add the sums of the earlier blocks of k
+	storeAcc             // keep the sum for the next block and stop
+	doScale
+	doBias
+	doRes
+	doReLU
+)
+
+// tile is one call of a micro-kernel: rows × cols of C, one block of k.
+// Assembly reads it by offset.
+type tile struct {
+	a     unsafe.Pointer // *float32, rows × k
+	lda   uintptr        // bytes
+	b     unsafe.Pointer // *float32, k × nr
+	k     int
+	rows  int
+	cols  int
+	flags int
+	acc   unsafe.Pointer // *float32, rows × nr
+	c     unsafe.Pointer // *float32
+	ldc   uintptr        // bytes
+	bias  unsafe.Pointer // *float32
+	res   unsafe.Pointer // *float32
+	ldr   uintptr        // bytes
+	scale float32
+	_     uint32
+}
+
+// floats views n floats at p.
+func floats(p unsafe.Pointer, n int) []float32 { return unsafe.Slice((*float32)(p), n) }

@@ -1,0 +1,152 @@
+package gemm
+
+import (
+	"fmt"
+
+	"syntic/kernels/par"
+)
+
+// DType is how a matrix is stored. Products are always float32.
+type DType uint8
+
+// The storage types.
+const (
+	F32 DType = iota
+	F16
+	BF16
+)
+
+// Size returns the bytes of one value.
+func (d DType) Size() int {
+	if d == F32 {
+		return 4
+	}
+	return 2
+}
+
+// Layout is the order of B's axes.
+type Layout uint8
+
+const (
+	// NK is [N,K], as nn.Linear stores its weight.
+	NK Layout = iota
+	// KN is [K,N], as GPT-2's Conv1D stores it.
+	KN
+)
+
+// Matrix is a B that lies somewhere unpacked, perhaps in a mapped file.
+// Data needs no alignment; values are little-endian.
+type Matrix struct {
+	Data   []byte
+	Type   DType
+	Layout Layout
+	K, N   int
+	LD     int // values from one row to the next; 0 means no gap
+}
+
+func (m *Matrix) ld() int {
+	switch {
+	case m.LD != 0:
+		return m.LD
+	case m.Layout == NK:
+		return m.K
+	}
+	return m.N
+}
+
+// Weights is a B [K,N] packed into panels of nr columns: panel j holds the
+// rows of columns [j·nr, (j+1)·nr), zeros past N.
+//
+// Concurrency: immutable.
+type Weights struct {
+	K, N int
+	nr   int
+	f    []float32 // F32
+	h    []uint16  // F16, BF16
+	typ  DType
+}
+
+// Type returns how the panels are stored.
+func (w *Weights) Type() DType { return w.typ }
+
+// Bytes returns the memory that the panels take.
+func (w *Weights) Bytes() int { return 4*len(w.f) + 2*len(w.h) }
+
+// PackedLen returns the floats that PackInto writes.
+func (k *Kernel) PackedLen(K, N int) int { return (N + k.nr - 1) / k.nr * k.nr * K }
+
+// Pack packs b as F32, F16 or BF16 panels. Half-precision panels take half the
+// memory and are widened, exactly, when they are used; narrowing rounds to
+// nearest even.
+//
+// Panics: if b.Data is too short, or K or N negative.
+func (k *Kernel) Pack(pool *par.Pool, b Matrix, as DType) *Weights {
+	checkMatrix(&b)
+	w := &Weights{K: b.K, N: b.N, nr: k.nr, typ: as}
+	n := k.PackedLen(b.K, b.N)
+	if as == F32 {
+		w.f = par.Aligned(n)
+	} else {
+		w.h = alignedHalf(n)
+	}
+	pool.Run((b.N+k.nr-1)/k.nr, func(_, j int) {
+		i, n := j*k.nr*b.K, k.nr*b.K
+		if as == F32 {
+			packPanel(w.f[i:i+n], &b, j*k.nr, k.nr)
+		} else {
+			packHalf(w.h[i:i+n], &b, j*k.nr, k.nr, as)
+		}
+	})
+	return w
+}
+
+// PackF32 packs a dense float32 b on the calling goroutine.
+func (k *Kernel) PackF32(b []float32, layout Layout, K, N int) *Weights {
+	w := &Weights{K: K, N: N, nr: k.nr, f: par.Aligned(k.PackedLen(K, N))}
+	k.PackInto(w.f, b, 0, layout, K, N)
+	return w
+}
+
+// PackInto packs a float32 b, whose rows are ldb apart (0: no gap), into dst.
+// View makes a Weights of it.
+//
+// Allocs: none.
+// Panics: if dst is shorter than PackedLen, or b too short.
+func (k *Kernel) PackInto(dst, b []float32, ldb int, layout Layout, K, N int) {
+	k.PackPanels(dst, b, ldb, layout, K, N, 0, N)
+}
+
+// PackPanels is PackInto for the columns [n0,n1) alone, n0 a multiple of NR
+// and n1 one too or N: pieces may be packed by different workers.
+func (k *Kernel) PackPanels(dst, b []float32, ldb int, layout Layout, K, N, n0, n1 int) {
+	m := Matrix{Data: bytesOf(b), Layout: layout, K: K, N: N, LD: ldb}
+	checkMatrix(&m)
+	if n := k.PackedLen(K, N); len(dst) < n || n0%k.nr != 0 || n1 > N {
+		panic(fmt.Sprintf("gemm: pack columns [%d,%d) of %d: dst of %d floats, needs %d", n0, n1, N, len(dst), n))
+	}
+	for n := n0; n < n1; n += k.nr {
+		packPanel(dst[n*K:(n+k.nr)*K], &m, n, k.nr)
+	}
+}
+
+// View reads packed, which PackInto filled, as a Weights.
+//
+// Aliasing: packed is shared.
+// Allocs: none.
+func (k *Kernel) View(packed []float32, K, N int) Weights {
+	return Weights{K: K, N: N, nr: k.nr, f: packed[:k.PackedLen(K, N)]}
+}
+
+func checkMatrix(m *Matrix) {
+	rows, cols := m.N, m.K
+	if m.Layout == KN {
+		rows, cols = cols, rows
+	}
+	need := 0
+	if rows > 0 && cols > 0 {
+		need = ((rows-1)*m.ld() + cols) * m.Type.Size()
+	}
+	if m.K < 0 || m.N < 0 || m.ld() < cols || len(m.Data) < need {
+		panic(fmt.Sprintf("gemm: matrix K=%d N=%d rows %d apart: %d bytes, needs %d", m.K, m.N, m.ld(), len(m.Data), need))
+	}
+}
