@@ -1,0 +1,8 @@
+package elem
+
+import "syntic/kernels/isa"
+
+// For returns the functions for a level that this machine supports.
+func For(l isa.Level) *Kernel {
+	return portable()
+}

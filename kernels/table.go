@@ -1,0 +1,44 @@
+package kernels
+
+import (
+	"syntic/kernels/elem"
+	"syntic/kernels/isa"
+	"syntic/kernels/norm"
+)
+
+// Table is every kernel family for one instruction set.
+type Table struct {
+	ISA  isa.Level
+	Elem *elem.Kernel
+	Norm *norm.Kernel
+}
+
+// For returns the table of a level that this machine supports.
+func For(l isa.Level) Table {
+	return Table{ISA: l, Elem: elem.For(l), Norm: norm.For(l)}
+}
+
+// All returns the tables of the levels that this machine supports, slowest
+// first, for tests and comparisons.
+func All() []Table {
+	var ts []Table
+	for _, l := range isa.All() {
+		ts = append(ts, For(l))
+	}
+	return ts
+}
+
+// Best returns the table named by the environment variable SYNTIC_ISA, or the
+// fastest one when it is unset. Errors: a name that is unknown or can't run.
+func Best() (Table, error) { return withLevel(isa.Best()) }
+
+// Select returns the table of the instruction set with this name, the fastest
+// one for "". Errors: a name that is unknown or can't run here.
+func Select(name string) (Table, error) { return withLevel(isa.Select(name)) }
+
+func withLevel(l isa.Level, err error) (Table, error) {
+	if err != nil {
+		return Table{}, err
+	}
+	return For(l), nil
+}
