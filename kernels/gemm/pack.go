@@ -65,3 +65,12 @@ func valueAt(b *Matrix) func(i int) float32 {
 	}
 	return func(i int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(d[4*i:])) }
 }
+
+// widenBytes reads len(dst) values of type typ.
+func widenBytes(dst []float32, src []byte, typ DType) {
+	m := Matrix{Data: src, Type: typ}
+	at := valueAt(&m)
+	for i := range dst {
+		dst[i] = at(i)
+	}
+}
