@@ -106,7 +106,7 @@ func looksTorch(path string) (bool, error) {
 		return false, nil
 	}
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06")) ||
-		n > 1 && head[0] == 0x80 && head[1] <= 5 || isTar(head), nil
+		n > 1 && head[0] == 0x80 && head[1] <= 5 || bytes.HasPrefix(head, []byte("L"+legacyMagic)) || isTar(head), nil
 }
 
 // maxIndex bounds a shard index; Llama-size ones are below 100 kB.
