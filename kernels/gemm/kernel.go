@@ -25,8 +25,8 @@ type Kernel struct {
 
 var (
 	portable = Kernel{isa.Portable, 4, 8, 64, 256}
-	avx2     = Kernel{isa.AVX2, 4, 8, 64, 256}
-	avx512   = Kernel{isa.AVX512, 4, 8, 64, 256}
+	avx2     = Kernel{isa.AVX2, 6, 16, 192, 512}
+	avx512   = Kernel{isa.AVX512, 14, 32, 224, 512}
 )
 
 // For returns the kernels of a level.
@@ -66,24 +66,34 @@ const (
 	doReLU
 )
 
+// The loops that a tile may run.
+const (
+	rowsByPanel = iota // rows of A × one panel
+	wideF32            // one row of A × four panels, which count as rows
+	wideF16
+	wideBF16
+)
+
 // tile is one call of a micro-kernel: rows × cols of C, one block of k.
 // Assembly reads it by offset.
 type tile struct {
-	a     unsafe.Pointer // *float32, rows × k
-	lda   uintptr        // bytes
-	b     unsafe.Pointer // *float32, k × nr
-	k     int
-	rows  int
-	cols  int
-	flags int
-	acc   unsafe.Pointer // *float32, rows × nr
-	c     unsafe.Pointer // *float32
-	ldc   uintptr        // bytes
-	bias  unsafe.Pointer // *float32
-	res   unsafe.Pointer // *float32
-	ldr   uintptr        // bytes
-	scale float32
-	_     uint32
+	a        unsafe.Pointer // *float32, rows × k
+	lda      uintptr        // bytes
+	b        unsafe.Pointer // *float32, k × nr
+	bstep    uintptr        // bytes from panel to panel
+	k        int            // at least 1
+	rows     int
+	cols     int
+	kind     int
+	flags    int
+	acc      unsafe.Pointer // *float32, rows × nr
+	c        unsafe.Pointer // *float32
+	ldc      uintptr        // bytes
+	bias     unsafe.Pointer // *float32
+	biasStep uintptr        // bytes from row to row
+	res      unsafe.Pointer // *float32
+	ldr      uintptr        // bytes
+	scale    float32
 }
 
 // floats views n floats at p.

@@ -44,6 +44,11 @@ type Matrix struct {
 	LD     int // values from one row to the next; 0 means no gap
 }
 
+// FloatMatrix describes a dense float32 b, without copying it.
+func FloatMatrix(b []float32, layout Layout, K, N int) Matrix {
+	return Matrix{Data: bytesOf(b), Layout: layout, K: K, N: N}
+}
+
 func (m *Matrix) ld() int {
 	switch {
 	case m.LD != 0:
