@@ -1,0 +1,132 @@
+package conv
+
+import (
+	"fmt"
+
+	"syntic/kernels/gemm"
+	"syntic/kernels/par"
+	"syntic/kernels/ref"
+)
+
+// Op is a convolution of one shape, ready to run on one pool.
+//
+// Concurrency: one Run at a time per Op and per pool.
+type Op struct {
+	spec Spec
+	geo  ref.Conv2D
+	k    *Kernel
+	pool *par.Pool
+	algo Algo
+	key  string
+	plan plan
+
+	// The operands of the current Run, for the pool's tasks.
+	dst, x, bias, residual, ws []float32
+	w                          *Weights
+	norm                       *Norm
+	super                      int
+	ep                         []gemm.Epilogue // one per worker
+	fused, fill, multiply      func(worker, task int)
+}
+
+// Norm holds the prologue's factors, both [N,C].
+type Norm struct{ Scale, Shift []float32 }
+
+// Weights are a convolution's weights in the layout of one algorithm and
+// instruction set. They are read-only once packed.
+type Weights struct {
+	key  string
+	mats []*gemm.Weights // one per group, or per point of the Winograd transform
+	taps []float32       // depthwise: [KH,KW,C]
+}
+
+// New plans the convolution and reserves the pool's scratch.
+//
+// Panics: if s.Check returns an error.
+func New(k *Kernel, pool *par.Pool, s Spec) *Op {
+	if err := s.Check(); err != nil {
+		panic(err)
+	}
+	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: s.choose()}
+	o.key = o.makeKey()
+	o.ep = make([]gemm.Epilogue, pool.Workers())
+	o.plan = newPlan(o)
+	pool.Reserve(o.plan.scratch)
+	o.fused, o.fill, o.multiply = o.runFused, o.runFill, o.runMultiply
+	if o.algo == Depthwise {
+		o.fused = o.runDepthwise
+	}
+	return o
+}
+
+// Algorithm returns what New chose.
+func (o *Op) Algorithm() Algo { return o.algo }
+
+// WeightsKey names the layout that Pack makes: Ops with equal keys share
+// packed weights of the same values.
+func (o *Op) WeightsKey() string { return o.key }
+
+func (o *Op) makeKey() string {
+	g := o.geo
+	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d", o.k.level, o.algo, g.O, g.C, g.KH, g.KW, g.Groups)
+}
+
+// Pack converts weights from a checkpoint's layout.
+//
+// Shapes: w [O,C/Groups,KH,KW]. Aliasing: w is not kept.
+func (o *Op) Pack(w []float32) *Weights {
+	g := o.geo
+	if want := g.O * (g.C / g.Groups) * g.KH * g.KW; len(w) != want {
+		panic(fmt.Sprintf("conv: %d weights, want %d", len(w), want))
+	}
+	p := &Weights{key: o.key}
+	switch o.algo {
+	case Depthwise:
+		p.taps = packTaps(w, g)
+	case WinogradF2, WinogradF4:
+		p.mats = o.packWinograd(w)
+	default:
+		p.mats = o.packDirect(w)
+	}
+	return p
+}
+
+// Workspace returns how many floats of temporary memory Run needs. They may be
+// shared with anything that does not run at the same time.
+func (o *Op) Workspace() int { return o.plan.workspace }
+
+// Run computes the convolution.
+//
+// Shapes: dst and residual [N,OutH,OutW,O], x [N,H,W,C], bias [O]; bias,
+// residual and norm are read only where the Spec has them; ws at least
+// Workspace() floats, best aligned to 64 bytes.
+// Aliasing: dst may be residual; otherwise operands must not overlap.
+// Allocs: none. Panics: on slices too short, or weights of another layout.
+func (o *Op) Run(dst, x []float32, w *Weights, bias, residual []float32, norm *Norm, ws []float32) {
+	g := o.geo
+	outs := g.N * g.OutH() * g.OutW() * g.O
+	switch {
+	case len(dst) < outs || len(x) < g.N*g.H*g.W*g.C || len(ws) < o.plan.workspace,
+		o.spec.Bias && len(bias) < g.O, o.spec.Residual && len(residual) < outs,
+		o.spec.Norm && (norm == nil || len(norm.Scale) < g.N*g.C || len(norm.Shift) < g.N*g.C):
+		panic("conv: an operand of Run is too short for " + o.key)
+	case w.key != o.key:
+		panic("conv: weights " + w.key + " given to " + o.key)
+	}
+	if !o.spec.Bias {
+		bias = nil
+	}
+	if !o.spec.Residual {
+		residual = nil
+	}
+	o.dst, o.x, o.w, o.bias, o.residual, o.norm, o.ws = dst[:outs], x, w, bias, residual, norm, ws
+	if !o.plan.split {
+		o.pool.Run(o.plan.fusedTasks, o.fused)
+	} else {
+		for o.super = range o.plan.supers {
+			o.pool.Run(o.plan.fills(o.super), o.fill)
+			o.pool.Run(o.plan.multiplies(o.super), o.multiply)
+		}
+	}
+	o.dst, o.x, o.w, o.bias, o.residual, o.norm, o.ws = nil, nil, nil, nil, nil, nil, nil
+}
