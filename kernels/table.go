@@ -1,7 +1,10 @@
 package kernels
 
 import (
+	"syntic/kernels/attn"
+	"syntic/kernels/conv"
 	"syntic/kernels/elem"
+	"syntic/kernels/gemm"
 	"syntic/kernels/isa"
 	"syntic/kernels/norm"
 )
@@ -11,11 +14,14 @@ type Table struct {
 	ISA  isa.Level
 	Elem *elem.Kernel
 	Norm *norm.Kernel
+	Gemm *gemm.Kernel
+	Conv *conv.Kernel
+	Attn *attn.Kernel
 }
 
 // For returns the table of a level that this machine supports.
 func For(l isa.Level) Table {
-	return Table{ISA: l, Elem: elem.For(l), Norm: norm.For(l)}
+	return Table{ISA: l, Elem: elem.For(l), Norm: norm.For(l), Gemm: gemm.For(l), Conv: conv.For(l), Attn: attn.For(l)}
 }
 
 // All returns the tables of the levels that this machine supports, slowest

@@ -1,0 +1,66 @@
+package cpu
+
+import (
+	"syntic/kernels/conv"
+	"syntic/kernels/elem"
+	"syntic/tensor/graph"
+	"syntic/weights"
+)
+
+func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
+	o := conv.New(d.table.Conv, d.pool, conv.Spec{
+		N: a.N, H: a.H, W: a.W, C: a.C, O: a.O, KH: a.KH, KW: a.KW,
+		StrideH: a.StrideH, StrideW: a.StrideW, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
+		PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right,
+		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act, MaxError: d.opts.MaxError,
+	})
+	w, err := pack(d, op.In[1].Param, o.WeightsKey(), func() (w *conv.Weights, bytes int, err error) {
+		err = weights.Guard(func() error {
+			v, err := op.In[1].Param.Float32s()
+			if err == nil {
+				w, bytes = o.Pack(v), 4*len(v)
+			}
+			return err
+		})
+		return w, bytes, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	bias, err := d.plain(op.In[2])
+	if err != nil {
+		return nil, err
+	}
+	return &step{o.Workspace(), func(m *memory, ws []float32) run {
+		dst, x, residual := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3])
+		return func() error { o.Run(dst, x, w, bias, residual, nil, ws); return nil }
+	}}, nil
+}
+
+func (d *Device) maxPool(op *graph.Op, a *graph.MaxPoolOp) (graph.Step, error) {
+	o := conv.NewPool(d.table.Conv, d.pool, conv.PoolSpec{
+		N: a.N, H: a.H, W: a.W, C: a.C, KH: a.K, KW: a.K, StrideH: a.Stride, StrideW: a.Stride,
+		PadT: a.Pad, PadL: a.Pad, PadB: a.Pad, PadR: a.Pad,
+	})
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		return func() error { o.Run(dst, x); return nil }
+	}}, nil
+}
+
+func (d *Device) upsample(op *graph.Op, a *graph.UpsampleOp) (graph.Step, error) {
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		in, out := a.H*a.W*a.C, a.OutH*a.OutW*a.C
+		// A task is a run of rows of the result; pictures follow one another.
+		split := elem.NewSplit(d.pool, a.N*a.OutH, max(1, elem.ChunkLen/(a.OutW*a.C)), func(lo, hi int) {
+			for lo < hi {
+				n := lo / a.OutH
+				end := min(hi, (n+1)*a.OutH)
+				elem.NearestRows(dst[n*out:(n+1)*out], x[n*in:(n+1)*in], lo-n*a.OutH, end-n*a.OutH, a.H, a.W, a.C, a.OutH, a.OutW)
+				lo = end
+			}
+		})
+		return func() error { split.Run(); return nil }
+	}}, nil
+}

@@ -1,0 +1,64 @@
+package cpu
+
+import (
+	"syntic/kernels/gemm"
+	"syntic/tensor"
+	"syntic/tensor/graph"
+	"syntic/weights"
+)
+
+// layouts maps the graph's layouts to the kernels'.
+var layouts = [...]gemm.Layout{graph.NK: gemm.NK, graph.KN: gemm.KN}
+
+// matrix describes a weight as the packer reads it: where it lies when its type
+// is one that the packer widens, a float32 copy otherwise.
+func matrix(p *graph.Param, a *graph.LinearOp) (gemm.Matrix, error) {
+	m := gemm.Matrix{Layout: layouts[a.Layout], K: a.K, N: a.N}
+	t, stored := p.Tensor()
+	types := map[tensor.DType]gemm.DType{weights.F32: gemm.F32, weights.F16: gemm.F16, weights.BF16: gemm.BF16}
+	if typ, ok := types[t.DType]; stored && ok {
+		m.Data, m.Type = t.Data, typ
+		return m, nil
+	}
+	v, err := p.Float32s()
+	m.Data = tensor.FromF32(v, len(v)).Data
+	return m, err
+}
+
+func (d *Device) linear(op *graph.Op, a *graph.LinearOp) (graph.Step, error) {
+	form := [...]string{graph.NK: "linear NK", graph.KN: "linear KN"}[a.Layout]
+	w, err := pack(d, op.In[1].Param, form, func() (*gemm.Weights, int, error) {
+		m, err := matrix(op.In[1].Param, a)
+		if err != nil {
+			return nil, 0, err
+		}
+		var packed *gemm.Weights
+		err = weights.Guard(func() error { packed = d.table.Gemm.Pack(d.pool, m, d.opts.Storage); return nil })
+		if err != nil {
+			return nil, 0, err
+		}
+		return packed, packed.Bytes(), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	bias, err := d.plain(op.In[2])
+	if err != nil {
+		return nil, err
+	}
+	o := gemm.NewOp(d.table.Gemm, d.pool, gemm.Spec{M: a.M, N: a.N, K: a.K, Act: a.Act})
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x, residual := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3])
+		return func() error { o.Run(dst, x, w, bias, residual); return nil }
+	}}, nil
+}
+
+func (d *Device) matMul(op *graph.Op, a *graph.MatMulOp) (graph.Step, error) {
+	o := gemm.NewMatMul(d.table.Gemm, d.pool, gemm.MatMulSpec{
+		Batch: a.Batch, M: a.M, N: a.N, K: a.K, Layout: layouts[a.Layout], Scale: a.Scale,
+	})
+	return &step{o.WorkLen(), func(m *memory, ws []float32) run {
+		dst, x, y := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[1])
+		return func() error { o.Run(dst, x, y, ws); return nil }
+	}}, nil
+}

@@ -1,0 +1,55 @@
+package cpu
+
+import "syntic/tensor/graph"
+
+func (d *Device) layerNorm(op *graph.Op, a *graph.LayerNormOp) (graph.Step, error) {
+	w, b, err := d.affine(op)
+	if err != nil {
+		return nil, err
+	}
+	o := d.table.Norm.NewLayerNorm(d.pool, a.M, a.C, a.Eps)
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		return func() error { o.Run(dst, x, w, b); return nil }
+	}}, nil
+}
+
+func (d *Device) groupNorm(op *graph.Op, a *graph.GroupNormOp) (graph.Step, error) {
+	w, b, err := d.affine(op)
+	if err != nil {
+		return nil, err
+	}
+	o := d.table.Norm.NewGroupNorm(d.pool, a.N, a.HW, a.C, a.Groups, a.Eps, a.Act)
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		return func() error { o.Run(dst, x, w, b); return nil }
+	}}, nil
+}
+
+// affine returns a norm's weight and bias.
+func (d *Device) affine(op *graph.Op) (w, b []float32, err error) {
+	if w, err = d.plain(op.In[1]); err != nil {
+		return nil, nil, err
+	}
+	b, err = d.plain(op.In[2])
+	return w, b, err
+}
+
+func (d *Device) softmax(op *graph.Op, a *graph.SoftmaxOp) (graph.Step, error) {
+	o := d.table.Norm.NewSoftmax(d.pool, a.M, a.C, a.C, a.Scale)
+	if a.Log {
+		o = d.table.Norm.NewLogSoftmax(d.pool, a.M, a.C)
+	}
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		return func() error { o.Run(dst, x, nil, nil); return nil }
+	}}, nil
+}
+
+func (d *Device) l2Norm(op *graph.Op, a *graph.L2NormOp) (graph.Step, error) {
+	o := d.table.Norm.NewL2Normalize(d.pool, a.M, a.C)
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		return func() error { o.Run(dst, x, nil, nil); return nil }
+	}}, nil
+}

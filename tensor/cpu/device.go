@@ -1,0 +1,185 @@
+package cpu
+
+import (
+	"fmt"
+	"sync"
+
+	"syntic/kernels"
+	"syntic/kernels/gemm"
+	"syntic/kernels/isa"
+	"syntic/kernels/par"
+	"syntic/tensor/graph"
+)
+
+// Options choose how a device computes; the zero value is the fastest exact way.
+type Options struct {
+	ISA      string     // instruction set by name; "" follows SYNTIC_ISA, then the CPU
+	Threads  int        // workers; 0 means all allowed cores
+	Storage  gemm.DType // how packed matrices are stored: F32, or halves widened in the kernel
+	MaxError float64    // relative error that a convolution's algorithm may have; 0 means direct sums
+}
+
+// Device computes on the CPU.
+//
+// Concurrency: any goroutine may build and run Programs; they run one at a time.
+type Device struct {
+	opts  Options
+	table kernels.Table
+	pool  *par.Pool
+
+	mu     sync.Mutex // held while a program runs or a weight is packed
+	packed map[packKey]any
+	states map[*graph.State][]float32
+	bytes  int // memory of the packed weights
+}
+
+// packKey names one packed form of a weight.
+type packKey struct {
+	param *graph.Param
+	form  string
+}
+
+var _ graph.Device = (*Device)(nil)
+
+// New returns a device. Errors: an instruction set that is unknown or that this
+// machine lacks.
+func New(o Options) (*Device, error) {
+	name := kernels.Select
+	if o.ISA == "" {
+		name = func(string) (kernels.Table, error) { return kernels.Best() }
+	}
+	t, err := name(o.ISA)
+	if err != nil {
+		return nil, err
+	}
+	if o.Threads <= 0 {
+		o.Threads = isa.Cores()
+	}
+	return &Device{opts: o, table: t, pool: par.New(o.Threads), packed: map[packKey]any{}, states: map[*graph.State][]float32{}}, nil
+}
+
+// Name implements graph.Device.
+func (d *Device) Name() string { return "cpu " + d.table.ISA.String() }
+
+// Threads returns the number of workers.
+func (d *Device) Threads() int { return d.pool.Workers() }
+
+// Table returns the kernels in use.
+func (d *Device) Table() kernels.Table { return d.table }
+
+// WeightBytes returns the memory that packed weights take so far.
+func (d *Device) WeightBytes() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.bytes
+}
+
+// Close implements graph.Device.
+func (d *Device) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pool.Close()
+	d.packed, d.states = nil, nil
+	return nil
+}
+
+// pack returns the weight's packed form, made by f at the first call.
+func pack[T any](d *Device, p *graph.Param, form string, f func() (T, int, error)) (T, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	key := packKey{p, form}
+	if w, ok := d.packed[key]; ok {
+		return w.(T), nil
+	}
+	w, bytes, err := f()
+	if err != nil {
+		return w, err
+	}
+	d.packed[key] = w
+	d.bytes += bytes
+	p.Release()
+	return w, nil
+}
+
+// copyBelow is the size up to which a plain weight is copied rather than read
+// where it lies. Large ones are embedding tables, of which a run reads few rows.
+const copyBelow = 1 << 20
+
+// plain returns a weight as it is, float32; nil for an absent one.
+func (d *Device) plain(n *graph.Node) ([]float32, error) {
+	if n == nil {
+		return nil, nil
+	}
+	return pack(d, n.Param, "plain", func() ([]float32, int, error) {
+		v, err := n.Param.Float32s()
+		if err != nil || 4*len(v) >= copyBelow {
+			return v, 0, err
+		}
+		c := par.Aligned(len(v))
+		copy(c, v)
+		return c, 4 * len(c), nil
+	})
+}
+
+// state returns the memory of a state, made at the first call.
+func (d *Device) state(s *graph.State) []float32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m, ok := d.states[s]
+	if !ok {
+		m = par.Aligned(s.Shape.Elems())
+		d.states[s] = m
+	}
+	return m
+}
+
+// Prepare implements graph.Device.
+func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
+	switch a := op.Attr.(type) {
+	case *graph.LinearOp:
+		return d.linear(op, a)
+	case *graph.MatMulOp:
+		return d.matMul(op, a)
+	case *graph.ConvOp:
+		return d.conv(op, a)
+	case *graph.MaxPoolOp:
+		return d.maxPool(op, a)
+	case *graph.UpsampleOp:
+		return d.upsample(op, a)
+	case *graph.LayerNormOp:
+		return d.layerNorm(op, a)
+	case *graph.GroupNormOp:
+		return d.groupNorm(op, a)
+	case *graph.SoftmaxOp:
+		return d.softmax(op, a)
+	case *graph.L2NormOp:
+		return d.l2Norm(op, a)
+	case *graph.AttentionOp:
+		return d.attention(op, a)
+	case *graph.CacheWriteOp:
+		return d.cacheWrite(op, a)
+	case *graph.CacheSelectOp:
+		return d.cacheSelect(op, a)
+	case *graph.UnaryOp:
+		return d.unary(op, a)
+	case *graph.BinaryOp:
+		return d.binary(op, a)
+	case *graph.GEGLUOp:
+		return d.geglu(op, a)
+	case *graph.EmbedOp:
+		return d.embed(op, a)
+	case *graph.GatherOp:
+		return d.gather(op, a)
+	case *graph.ArgMaxOp:
+		return d.argMax(op, a)
+	case *graph.ConcatOp:
+		return d.concat(op, a)
+	case *graph.SliceOp:
+		return d.slice(op, a)
+	case *graph.RepeatOp:
+		return d.repeat(op, a)
+	case *graph.PermuteOp:
+		return d.permute(op, a)
+	}
+	return nil, fmt.Errorf("no kernel for %s", op.Attr.Kind())
+}

@@ -1,0 +1,40 @@
+package graph
+
+import "context"
+
+// Device executes recorded programs. It packs weights in its own layout, once,
+// and shares them among the Programs built on it.
+//
+// Concurrency: Programs of one device run one after the other; the device
+// serialises them.
+type Device interface {
+	// Name returns a short name such as "cpu avx512".
+	Name() string
+	// Prepare chooses the kernel for an operation and packs its weights. The
+	// error says why the device can't run it.
+	Prepare(op *Op) (Step, error)
+	// Bind lays the planned memory out and returns what replays the steps. The
+	// steps are those of Prepare, in the plan's order.
+	Bind(p *Plan, steps []Step) (Runner, error)
+	// Close frees the device; no Program of it may run any more.
+	Close() error
+}
+
+// Step is an operation made ready by a device.
+type Step interface {
+	// Workspace returns how many floats of temporary memory the step needs.
+	Workspace() int
+}
+
+// Runner replays a bound program.
+type Runner interface {
+	// Run executes all steps; between two of them it returns ctx's error once
+	// ctx is done.
+	Run(ctx context.Context) error
+	// Memory returns the host's view of an input's or output's elements, each 4
+	// bytes. What the host writes before Run is what Run sees, and after Run it
+	// holds the results.
+	Memory(n *Node) []float32
+	// Close frees the program's memory.
+	Close() error
+}

@@ -1,0 +1,81 @@
+package graph
+
+import "syntic/tensor"
+
+// LayerNormOp normalises each row of [M,C]. In: x, w (Weight), b (Weight).
+type LayerNormOp struct {
+	M, C int
+	Eps  float32
+}
+
+// Kind implements Attr.
+func (*LayerNormOp) Kind() string { return "LayerNorm" }
+
+// LayerNorm returns (x-mean)/√(var+eps)·w + bias over the last dimension.
+func (b *Builder) LayerNorm(x Value, w, bias *Param, eps float32) Value {
+	c := x.Shape().Last()
+	if !w.Shape.Equal(tensor.Shape{c}) || !bias.Shape.Equal(tensor.Shape{c}) {
+		fail(w.Label(), "LayerNorm", "input and weight don't fit", x.Shape(), w.Shape)
+	}
+	return b.emit(&LayerNormOp{M: x.Shape().Rows(), C: c, Eps: eps}, F32, x.Shape(), x.n, b.param(w), b.param(bias))
+}
+
+// GroupNormOp normalises groups of channels of [N,H·W,C], then applies Act.
+// In: x, w (Weight), b (Weight).
+type GroupNormOp struct {
+	N, HW, C, Groups int
+	Eps              float32
+	Act              Act
+}
+
+// Kind implements Attr.
+func (*GroupNormOp) Kind() string { return "GroupNorm" }
+
+// GroupNorm returns act of x normalised over each group of channels of each
+// picture. Shapes: x [N,...,C], w and bias [C].
+func (b *Builder) GroupNorm(x Value, w, bias *Param, groups int, eps float32, act Act) Value {
+	s := x.Shape()
+	c := s.Last()
+	if len(s) < 2 || !w.Shape.Equal(tensor.Shape{c}) || !bias.Shape.Equal(tensor.Shape{c}) || groups < 1 || c%groups != 0 {
+		fail(w.Label(), "GroupNorm", "input and weight don't fit", s, w.Shape)
+	}
+	a := &GroupNormOp{N: s[0], HW: s[1 : len(s)-1].Elems(), C: c, Groups: groups, Eps: eps, Act: act}
+	return b.emit(a, F32, s, x.n, b.param(w), b.param(bias))
+}
+
+// SoftmaxOp is a softmax over each row of [M,C], of Scale·x; with Log, its
+// logarithm. In: x.
+type SoftmaxOp struct {
+	M, C  int
+	Scale float32
+	Log   bool
+}
+
+// Kind implements Attr.
+func (a *SoftmaxOp) Kind() string {
+	if a.Log {
+		return "LogSoftmax"
+	}
+	return "Softmax"
+}
+
+// Softmax returns exp(scale·x)/Σexp(scale·x) over the last dimension.
+func (b *Builder) Softmax(x Value, scale float32) Value {
+	return b.emit(&SoftmaxOp{M: x.Shape().Rows(), C: x.Shape().Last(), Scale: scale}, F32, x.Shape(), x.n)
+}
+
+// LogSoftmax returns the logarithm of Softmax(x, 1).
+func (b *Builder) LogSoftmax(x Value) Value {
+	return b.emit(&SoftmaxOp{M: x.Shape().Rows(), C: x.Shape().Last(), Scale: 1, Log: true}, F32, x.Shape(), x.n)
+}
+
+// L2NormOp scales each row of [M,C] to unit length. In: x.
+type L2NormOp struct{ M, C int }
+
+// Kind implements Attr.
+func (*L2NormOp) Kind() string { return "L2Norm" }
+
+// L2Norm returns x/|x| over the last dimension; a zero row stays zero.
+func (b *Builder) L2Norm(x Value) Value {
+	return b.emit(&L2NormOp{M: x.Shape().Rows(), C: x.Shape().Last()}, F32, x.Shape(), x.n)
+}
