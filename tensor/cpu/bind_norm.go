@@ -1,6 +1,9 @@
 package cpu
 
-import "syntic/tensor/graph"
+import (
+	"syntic/kernels/elem"
+	"syntic/tensor/graph"
+)
 
 func (d *Device) layerNorm(op *graph.Op, a *graph.LayerNormOp) (graph.Step, error) {
 	w, b, err := d.affine(op)
@@ -51,5 +54,22 @@ func (d *Device) l2Norm(op *graph.Op, a *graph.L2NormOp) (graph.Step, error) {
 	return &step{bind: func(m *memory, _ []float32) run {
 		dst, x := m.f32(op.Out), m.f32(op.In[0])
 		return func() error { o.Run(dst, x, nil, nil); return nil }
+	}}, nil
+}
+
+func (d *Device) normalizer(op *graph.Op, a *graph.NormalizerOp) (graph.Step, error) {
+	k := d.table.Elem
+	return &step{a.M * a.C, func(m *memory, ws []float32) run {
+		dst, x := m.f32(op.Out), m.f32(op.In[0])
+		split := elem.NewSplit(d.pool, a.M, 1, func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				row, e := x[i*a.C:(i+1)*a.C], ws[i*a.C:(i+1)*a.C]
+				top := k.Max(row)
+				k.AddScalar(e, row, -top)
+				k.Exp(e, e)
+				dst[2*i], dst[2*i+1] = top, float32(k.Sum(e))
+			}
+		})
+		return func() error { split.Run(); return nil }
 	}}, nil
 }

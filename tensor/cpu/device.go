@@ -29,8 +29,14 @@ type Device struct {
 
 	mu     sync.Mutex // held while a program runs or a weight is packed
 	packed map[packKey]any
-	states map[*graph.State][]float32
+	states map[*graph.State]*stateMemory
 	bytes  int // memory of the packed weights
+}
+
+// stateMemory is a state's array and how many Programs hold it.
+type stateMemory struct {
+	data  []float32
+	users int
 }
 
 // packKey names one packed form of a weight.
@@ -55,7 +61,7 @@ func New(o Options) (*Device, error) {
 	if o.Threads <= 0 {
 		o.Threads = isa.Cores()
 	}
-	return &Device{opts: o, table: t, pool: par.New(o.Threads), packed: map[packKey]any{}, states: map[*graph.State][]float32{}}, nil
+	return &Device{opts: o, table: t, pool: par.New(o.Threads), packed: map[packKey]any{}, states: map[*graph.State]*stateMemory{}}, nil
 }
 
 // Name implements graph.Device.
@@ -121,16 +127,28 @@ func (d *Device) plain(n *graph.Node) ([]float32, error) {
 	})
 }
 
-// state returns the memory of a state, made at the first call.
-func (d *Device) state(s *graph.State) []float32 {
+// hold returns the memory of a state, made for the first Program that uses it.
+func (d *Device) hold(s *graph.State) []float32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	m, ok := d.states[s]
 	if !ok {
-		m = par.Aligned(s.Shape.Elems())
+		m = &stateMemory{data: par.Aligned(s.Shape.Elems())}
 		d.states[s] = m
 	}
-	return m
+	m.users++
+	return m.data
+}
+
+// drop lets go of a state, which is freed with its last Program.
+func (d *Device) drop(s *graph.State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if m := d.states[s]; m != nil {
+		if m.users--; m.users == 0 {
+			delete(d.states, s)
+		}
+	}
 }
 
 // Prepare implements graph.Device.
@@ -152,6 +170,8 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 		return d.groupNorm(op, a)
 	case *graph.SoftmaxOp:
 		return d.softmax(op, a)
+	case *graph.NormalizerOp:
+		return d.normalizer(op, a)
 	case *graph.L2NormOp:
 		return d.l2Norm(op, a)
 	case *graph.AttentionOp:

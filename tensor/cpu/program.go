@@ -23,9 +23,10 @@ func (s *step) Workspace() int { return s.workspace }
 
 // memory resolves nodes to slices.
 type memory struct {
-	dev   *Device
-	plan  *graph.Plan
-	arena []float32
+	dev    *Device
+	plan   *graph.Plan
+	arena  []float32
+	states map[*graph.State][]float32
 }
 
 // f32 returns the elements of an activation, constant or state; nil for nil.
@@ -39,7 +40,10 @@ func (m *memory) f32(n *graph.Node) []float32 {
 	case graph.Const:
 		return r.Data
 	case graph.StateRole:
-		return m.dev.state(r.State)
+		if m.states[r.State] == nil {
+			m.states[r.State] = m.dev.hold(r.State)
+		}
+		return m.states[r.State]
 	}
 	at := m.plan.Offset(n)
 	return m.arena[at : at+size : at+size]
@@ -61,7 +65,7 @@ type runner struct {
 
 // Bind implements graph.Device.
 func (d *Device) Bind(p *graph.Plan, steps []graph.Step) (graph.Runner, error) {
-	r := &runner{memory: memory{dev: d, plan: p, arena: par.Aligned(p.Arena)}}
+	r := &runner{memory: memory{dev: d, plan: p, arena: par.Aligned(p.Arena), states: map[*graph.State][]float32{}}}
 	for i, s := range steps {
 		st := s.(*step)
 		at := p.Workspace[i]
@@ -98,6 +102,9 @@ func (r *runner) Memory(n *graph.Node) []float32 { return r.f32(n) }
 
 // Close implements graph.Runner.
 func (r *runner) Close() error {
-	r.arena, r.steps = nil, nil
+	for s := range r.states {
+		r.dev.drop(s)
+	}
+	r.arena, r.steps, r.states = nil, nil, nil
 	return nil
 }

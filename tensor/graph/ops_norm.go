@@ -79,3 +79,21 @@ func (*L2NormOp) Kind() string { return "L2Norm" }
 func (b *Builder) L2Norm(x Value) Value {
 	return b.emit(&L2NormOp{M: x.Shape().Rows(), C: x.Shape().Last()}, F32, x.Shape(), x.n)
 }
+
+// NormalizerOp gives the largest value and the sum of exponentials of each row
+// of [M,C]: what turns logits into probabilities without writing them all.
+// In: x. The result is [M,2]: m and Σexp(x-m).
+type NormalizerOp struct{ M, C int }
+
+// Kind implements Attr.
+func (*NormalizerOp) Kind() string { return "Normalizer" }
+
+// Normalizer returns, for each row of the last dimension, m = max(x) and
+// Σexp(x-m), so that log softmax(x)[i] = x[i] - m - log Σ. Shapes: x [...,C],
+// the result [...,2].
+func (b *Builder) Normalizer(x Value) Value {
+	s := x.Shape().Clone()
+	a := &NormalizerOp{M: s.Rows(), C: s.Last()}
+	s[len(s)-1] = 2
+	return b.emit(a, F32, s, x.n)
+}

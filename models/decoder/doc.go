@@ -1,0 +1,7 @@
+// Package decoder is the language model that writes captions: a GPT-2 style
+// transformer that continues a prefix of vectors, with greedy, beam and sampled
+// decoding over a cache of keys and values.
+//
+// Source: names and details as in transformers models/gpt2/modeling_gpt2.py;
+// SynTIC uses 4 layers of 4 heads, trained from scratch.
+package decoder

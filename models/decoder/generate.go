@@ -1,0 +1,80 @@
+package decoder
+
+import (
+	"context"
+	"fmt"
+)
+
+// Options say how tokens are chosen. The zero value of the rest is greedy
+// decoding.
+type Options struct {
+	Max   int // the most tokens, the end mark included
+	EOS   int // the end mark's id; -1 means none, so that Max tokens come out
+	Beams int // beam search with this many beams; 0 and 1 mean greedy
+	Rank  Rank
+	Alpha float64 // Rank Finished: the length exponent of scores
+
+	Temperature float64 // > 0 samples from the probabilities at this temperature
+	TopK        int     // sampling: only the likeliest K tokens; 0 means all
+	TopP        float64 // sampling: only the likeliest tokens that sum to this; 0 means all
+	Seed        uint64  // sampling: equal seeds give equal texts, whatever the batch
+}
+
+// Sequence is a generated text.
+type Sequence struct {
+	Tokens []int32 // the end mark included where it was reached
+	Score  float64 // beam search: the rank's score; sampling: the log-probability; greedy: 0
+}
+
+// Generate continues n prefixes. Shapes: prefix [n,P,D]. The result holds, for
+// each prefix, the beams best first, or the one text of the other methods.
+// Errors: a P+Max that the model has no positions for.
+func (m *Model) Generate(ctx context.Context, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
+	if n < 1 || p < 1 || len(prefix) != n*p*m.cfg.Width {
+		return nil, fmt.Errorf("decoder: %d prefix values aren't %d×%d vectors of %d", len(prefix), n, p, m.cfg.Width)
+	}
+	// The last token is never read back, so it needs no position.
+	if o.Max < 1 || p+o.Max-1 > m.cfg.Positions {
+		return nil, fmt.Errorf("decoder: a prefix of %d and %d tokens; the model has %d positions", p, o.Max, m.cfg.Positions)
+	}
+	switch {
+	case o.Temperature > 0:
+		return m.sample(ctx, prefix, n, p, o)
+	case o.Beams > 1 || o.Rank == Finished:
+		return m.beams(ctx, prefix, n, p, o)
+	}
+	return m.greedy(ctx, prefix, n, p, o)
+}
+
+func (m *Model) greedy(ctx context.Context, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
+	s, err := m.session(sessionKey{n, p, p + o.Max, greedy})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, prefix); err != nil {
+		return nil, err
+	}
+	out := make([][]Sequence, n)
+	for i := range out {
+		out[i] = []Sequence{{Tokens: make([]int32, 0, o.Max)}}
+	}
+	for t := 1; ; t++ {
+		open := 0
+		tokens := s.last.I32("token")
+		for i := range out {
+			seq := &out[i][0]
+			if k := len(seq.Tokens); k == t-1 && (k == 0 || int(seq.Tokens[k-1]) != o.EOS) {
+				seq.Tokens = append(seq.Tokens, tokens[i])
+				if int(tokens[i]) != o.EOS {
+					open++
+				}
+			}
+		}
+		if open == 0 || t == o.Max {
+			return out, nil
+		}
+		if err := s.step(ctx, tokens, nil); err != nil {
+			return nil, err
+		}
+	}
+}
