@@ -11,8 +11,6 @@ func convert(m image.Image, format string, data []byte) (*Picture, error) {
 	b := m.Bounds()
 	p := NewPicture(b.Dx(), b.Dy())
 	switch m := m.(type) {
-	case *image.YCbCr:
-		upsample(p, m)
 	case *image.Gray:
 		rows(p, m.Pix, m.Stride, 1, func(out, in []byte) { out[0], out[1], out[2] = in[0], in[0], in[0] })
 	case *image.Gray16:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"os"
@@ -41,14 +40,11 @@ func (l Limits) orDefault() Limits {
 // PNG, GIF (first frame), WebP (lossy, lossless; first frame), BMP, TIFF. The
 // format is found in the content. EXIF's orientation is applied.
 //
-// The result is Pillow's Image.open(f).convert("RGB") after
+// The result is the same bytes as Pillow's Image.open(f).convert("RGB") after
 // ImageOps.exif_transpose: alpha and transparent palette entries are dropped,
 // not composed; 16-bit colour keeps its high byte; 16-bit grey above 255
-// becomes white (Pillow's rule for mode "I;16", which darkens nothing and
-// scales nothing); CMYK is taken as Adobe writes it; colour profiles are
-// ignored. It is the same bytes, except for JPEG, where the inverse transform
-// of the standard library is off by one in a few samples of ten thousand (see
-// BenchmarkDecode and TestJPEGAgainstPillow for the figures).
+// becomes white (Pillow's rule for mode "I;16", which scales nothing); CMYK is
+// taken as Adobe writes it, inverted; colour profiles are ignored.
 //
 // Errors: an [*Error] for anything wrong with the input, else the reader's.
 func Decode(r io.Reader, l Limits) (p *Picture, format string, err error) {
@@ -95,7 +91,7 @@ func DecodeFile(path string, l Limits) (*Picture, string, error) {
 func decodeFormat(data []byte, format string, l Limits) (*Picture, error) {
 	switch format {
 	case formatJPEG:
-		return decodeWith(data, format, l, jpeg.DecodeConfig, jpeg.Decode)
+		return decodeJPEG(data, l)
 	case formatPNG:
 		return decodeWith(data, format, l, png.DecodeConfig, png.Decode)
 	case formatGIF:
