@@ -90,7 +90,11 @@ func (o *Op) fillSpan(a []float32, src *source, h, kh0, kh1, w, n int) {
 		}
 	}
 	if g.Groups == 1 && g.DilW == 1 {
-		o.k.copyRuns(a[kh0*tapRow:], src.at(h+kh0*g.DilH, w), p.lda, g.StrideW*g.C, n, kh1-kh0, tapRow, g.DilH*src.row)
+		// A call moves up to 32 Ki floats: assembly can't be preempted.
+		step := max(1, 1<<15/p.depth)
+		for i := 0; i < n; i += step {
+			o.k.copyRuns(a[i*p.lda+kh0*tapRow:], src.at(h+kh0*g.DilH, w+i*g.StrideW), p.lda, g.StrideW*g.C, min(step, n-i), kh1-kh0, tapRow, g.DilH*src.row)
+		}
 		return
 	}
 	for group := range g.Groups {

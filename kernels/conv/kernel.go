@@ -19,7 +19,7 @@ type Kernel struct {
 	inputF4  inputFunc
 	outputF2 outputFunc
 	outputF4 outputFunc
-	maxRows  func(dst, x []float32)
+	maxTaps  maxTapsFunc
 }
 
 // For returns the kernels of a level.
@@ -27,7 +27,7 @@ type Kernel struct {
 // Panics: if this machine can't run the level.
 func For(l isa.Level) *Kernel {
 	k := &Kernel{level: l, gemm: gemm.For(l), elem: elem.For(l), copyRuns: copyRuns,
-		inputF2: inputF2, inputF4: inputF4, outputF2: outputF2, outputF4: outputF4, maxRows: maxRows}
+		inputF2: inputF2, inputF4: inputF4, outputF2: outputF2, outputF4: outputF4, maxTaps: maxTaps}
 	k.assembly()
 	return k
 }

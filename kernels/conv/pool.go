@@ -86,29 +86,28 @@ func (o *PoolOp) runRow(_, task int) {
 		y := o.dst[(task*ow+q)*g.C:][:g.C]
 		w := q*g.StrideW - g.PadL
 		kw0, kw1 := inside(w, g.DilW, g.KW, g.W)
-		if o.spec.Mean {
-			clear(y)
-		} else {
-			fill(y, float32(math.Inf(-1)))
+		if !o.spec.Mean {
+			if kh0 == kh1 || kw0 == kw1 {
+				fill(y, float32(math.Inf(-1)))
+				continue
+			}
+			first := pic[((h+kh0*g.DilH)*g.W+w+kw0*g.DilW)*g.C:]
+			o.k.maxTaps(y, first, kh1-kh0, kw1-kw0, g.DilH*g.W*g.C, g.DilW*g.C, g.C)
+			continue
 		}
+		clear(y)
 		for kh := kh0; kh < kh1; kh++ {
 			for kw := kw0; kw < kw1; kw++ {
 				x := pic[((h+kh*g.DilH)*g.W+w+kw*g.DilW)*g.C:][:g.C]
-				if o.spec.Mean {
-					o.k.elem.Add(y, y, x)
-				} else {
-					o.k.maxRows(y, x)
-				}
+				o.k.elem.Add(y, y, x)
 			}
 		}
-		if o.spec.Mean {
-			n := (kh1 - kh0) * (kw1 - kw0)
-			if o.spec.CountPad {
-				n = g.KH * g.KW
-			}
-			for i := range y {
-				y[i] /= float32(n)
-			}
+		n := (kh1 - kh0) * (kw1 - kw0)
+		if o.spec.CountPad {
+			n = g.KH * g.KW
+		}
+		for i := range y {
+			y[i] /= float32(n)
 		}
 	}
 }
@@ -119,9 +118,18 @@ func fill(y []float32, v float32) {
 	}
 }
 
-// maxRows sets dst[i] to the larger of dst[i] and x[i], NaN if either is.
-func maxRows(dst, x []float32) {
-	for i, v := range x {
-		dst[i] = max(dst[i], v)
+type maxTapsFunc func(dst, src []float32, kh, kw, row, col, c int)
+
+// maxTaps sets dst[i] to the largest of src[r·row+s·col+i] over kh rows and kw
+// columns of taps, NaN if one is.
+func maxTaps(dst, src []float32, kh, kw, row, col, c int) {
+	for i := range c {
+		m := src[i]
+		for r := range kh {
+			for s := range kw {
+				m = max(m, src[r*row+s*col+i])
+			}
+		}
+		dst[i] = m
 	}
 }

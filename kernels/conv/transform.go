@@ -10,7 +10,8 @@ type inputFunc func(dst []float32, plane int, src []float32, row, col, c int)
 
 // outputFunc writes dst[r·row+s·col+i] for each output (r,s) of a tile and
 // channel i of n: Aᵀ m A of the products m[t·plane+i], plus bias[i] and
-// res[r·row+s·col+i] where they are not nil, then ReLU if asked.
+// res[r·row+s·col+i] where they are not nil, then ReLU if asked. It may
+// overwrite m.
 type outputFunc func(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool)
 
 // fma rounds twice: the compiler must not decide.

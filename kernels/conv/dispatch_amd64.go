@@ -1,0 +1,94 @@
+package conv
+
+import "syntic/kernels/isa"
+
+//go:noescape
+func inputF2AVX512(dst []float32, plane int, src []float32, row, col, c int)
+
+//go:noescape
+func inputF4AVX512(dst []float32, plane int, src []float32, row, col, c int)
+
+//go:noescape
+func outputF2AVX512(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool)
+
+//go:noescape
+func outputF4AVX512(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool)
+
+//go:noescape
+func copyRunsAVX512(dst, src []float32, dstStep, srcStep, n, runs, run, runStep int)
+
+//go:noescape
+func maxTapsAVX512(dst, src []float32, kh, kw, row, col, c int)
+
+//go:noescape
+func inputF2AVX2(dst []float32, plane int, src []float32, row, col, c int)
+
+//go:noescape
+func inputF4AVX2(dst []float32, plane int, src []float32, row, col, c int)
+
+//go:noescape
+func outputF2AVX2(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool)
+
+//go:noescape
+func outputF4AVX2(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool)
+
+//go:noescape
+func copyRunsAVX2(dst, src []float32, dstStep, srcStep, n, runs, run, runStep int)
+
+//go:noescape
+func maxTapsAVX2(dst, src []float32, kh, kw, row, col, c int)
+
+// assembly replaces the portable loops by the level's own. AVX2 has masked
+// stores, but at 20 to 40 micro-operations each on AMD's cores; the portable
+// loops do the last channels instead.
+func (k *Kernel) assembly() {
+	switch k.level {
+	case isa.AVX512:
+		k.inputF2, k.inputF4, k.outputF2, k.outputF4 = inputF2AVX512, inputF4AVX512, outputF2AVX512, outputF4AVX512
+		k.copyRuns, k.maxTaps = copyRunsAVX512, maxTapsAVX512
+	case isa.AVX2:
+		k.inputF2, k.inputF4 = inputTail(inputF2AVX2, inputF2), inputTail(inputF4AVX2, inputF4)
+		k.outputF2, k.outputF4 = outputTail(outputF2AVX2, outputF2), outputTail(outputF4AVX2, outputF4)
+		k.copyRuns = copyRunsAVX2
+		k.maxTaps = func(dst, src []float32, kh, kw, row, col, c int) {
+			whole := c &^ 7
+			if whole > 0 {
+				maxTapsAVX2(dst, src, kh, kw, row, col, whole)
+			}
+			if whole < c {
+				maxTaps(dst[whole:], src[whole:], kh, kw, row, col, c-whole)
+			}
+		}
+	}
+}
+
+func inputTail(vector, scalar inputFunc) inputFunc {
+	return func(dst []float32, plane int, src []float32, row, col, c int) {
+		whole := c &^ 7
+		if whole > 0 {
+			vector(dst, plane, src, row, col, whole)
+		}
+		if whole < c {
+			scalar(dst[whole:], plane, src[whole:], row, col, c-whole)
+		}
+	}
+}
+
+func outputTail(vector, scalar outputFunc) outputFunc {
+	return func(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool) {
+		whole := n &^ 7
+		if whole > 0 {
+			vector(dst, row, col, m, plane, bias, res, whole, relu)
+		}
+		if whole == n {
+			return
+		}
+		if bias != nil {
+			bias = bias[whole:]
+		}
+		if res != nil {
+			res = res[whole:]
+		}
+		scalar(dst[whole:], row, col, m[whole:], plane, bias, res, n-whole, relu)
+	}
+}

@@ -1,0 +1,26 @@
+package conv
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAssemblyIsWhatTheGeneratorWrites(t *testing.T) {
+	dir := t.TempDir()
+	out, err := exec.Command("go", "run", "../_gen/conv", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Len(t, files, 4)
+	for _, f := range files {
+		want, err := os.ReadFile(f)
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Base(f))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got), filepath.Base(f))
+	}
+}
