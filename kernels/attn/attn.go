@@ -32,15 +32,18 @@ type Op struct {
 	pool *par.Pool
 	c    float32 // Scale·log2(e): scores are kept as powers of two
 
-	byRows, packed bool
-	chunk          int // queries of a task
-	chunks         int // tasks of a head
-	group          int // heads of a task (row road)
-	dv             int // columns of a packed V row: D padded to the kernel's rows
-	// seen[b·(LK+1)+j] counts the kept keys before j.
-	seen []int32
+	chunk  int // row road: queries of a unit of work
+	chunks int // row road: units of a head; tile road: tasks of a head
+	group  int // row road: units of a task; tile road: tiles of a task
+	tasks  int
+	task   func(worker, task int)
 
-	runRows, runTiles, runPack func(worker, task int)
+	tilePlan
+	// packed says that K and V are copied to dense rows first, the kept keys
+	// alone; seen[b·(LK+1)+j] counts the kept keys before j.
+	packed bool
+	seen   []int32
+	pack   func(worker, task int)
 
 	// The arguments of the Run under way.
 	dst, q, kk, vv, mask, ws []float32
@@ -75,13 +78,22 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	} else {
 		o.c = float32(float64(s.Scale) * math.Log2E)
 	}
-	o.planRows()
-	pool.Reserve(s.LK)
+	if k.scores[1] == nil || s.LQ <= k.few {
+		o.planRows()
+	} else {
+		o.planTiles()
+	}
+	pool.Reserve(s.LK + k.lanes)
 	return o
 }
 
 // Workspace returns how many floats Run needs in ws.
-func (o *Op) Workspace() int { return 0 }
+func (o *Op) Workspace() int {
+	if !o.packed {
+		return 0
+	}
+	return 2 * o.B * o.H * o.LK * o.D
+}
 
 // Run writes softmax(scale·q·kᵀ)·v of every head to dst.
 //
@@ -105,8 +117,19 @@ func (o *Op) Run(dst, q, k, v, mask []float32, lk int, ws []float32) {
 		panic(fmt.Sprintf("attn: workspace of %d floats, %d needed", len(ws), o.Workspace()))
 	}
 	o.dst, o.vv, o.ws = dst, v, ws
-	heads := o.B * o.H
-	o.pool.Run((heads*o.chunks+o.group-1)/o.group, o.runRows)
+	if lk == 0 {
+		for t := range o.B * o.LQ {
+			clear(dst[t/o.LQ*o.BatchO+t%o.LQ*o.StrideO:][:o.H*o.D])
+		}
+		return
+	}
+	if o.packed {
+		if o.KeyMask {
+			o.countKept()
+		}
+		o.pool.Run(o.B*o.H*((lk+packKeys-1)/packKeys), o.pack)
+	}
+	o.pool.Run(o.tasks, o.task)
 	o.dst, o.q, o.kk, o.vv, o.mask, o.ws = nil, nil, nil, nil, nil, nil
 }
 

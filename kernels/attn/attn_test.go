@@ -23,6 +23,7 @@ func eachLevel(t *testing.T, f func(t *testing.T, k *Kernel)) {
 	for _, l := range isa.All() {
 		t.Run(l.String(), func(t *testing.T) {
 			k := For(l)
+			require.Equal(t, l, k.Level(), "every level of this machine has its own kernel")
 			f(t, k)
 		})
 	}

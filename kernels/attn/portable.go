@@ -10,12 +10,23 @@ import (
 // Kernel holds the inner loops for one instruction set.
 type Kernel struct {
 	level isa.Level
+	lanes int // floats of a vector
 
-	// Row road. dots: s[j] = q·k[j]. softmax: s = softmax(c·s) with powers of
-	// two, all zeros if every score is -Inf. accum: o += Σ s[j]·v[j].
+	// Row road. dots: s[j] = q·k[j]. softmax: s = softmax(c·s) over whole
+	// vectors, with powers of two, all zeros if every score is -Inf.
+	// accum: o += Σ s[j]·v[j].
 	dots    func(s, q, k *float32, stride, n, d int)
-	softmax func(s *float32, n int, c float32)
+	softmax func(s *float32, vecs int, c float32)
 	accum   func(o, s, v *float32, stride, n, d int)
+
+	// Tile road, nil in the portable kernel; [i] is for i vectors of queries.
+	// Their contracts are in the generated assembly.
+	scores    [maxVecs + 1]func(s, q, k *float32, stride, n, d int)
+	online    func(s, m, l, corr *float32, vecs, n int)
+	values    [maxVecs + 1]func(o, s, v, corr *float32, stride, n, d int)
+	transpose func(dst, src, c *float32, dstRow, srcRow, dstStep, srcStep, cols, out int)
+	rows      int // keys that scores takes at once
+	few       int // up to this many queries take the row road
 }
 
 // lowest is where running maxima start: finite, so that subtracting it from a
@@ -24,7 +35,7 @@ const lowest = -math.MaxFloat32
 
 var minusInf = float32(math.Inf(-1))
 
-var portable = Kernel{level: isa.Portable, dots: dotsGo, softmax: softmaxGo, accum: accumGo}
+var portable = Kernel{level: isa.Portable, lanes: 1, dots: dotsGo, softmax: softmaxGo, accum: accumGo}
 
 // Level returns the instruction set the kernel is written for.
 func (k *Kernel) Level() isa.Level { return k.level }

@@ -10,11 +10,11 @@ const rowQueries = 16
 // planRows splits the work for the row road: tasks of at least about 16k
 // multiply-adds, so that a step with a short cache isn't spent on handing out.
 func (o *Op) planRows() {
-	o.byRows = true
 	o.chunk = min(o.LQ, rowQueries)
 	o.chunks = (o.LQ + o.chunk - 1) / o.chunk
 	o.group = max(1, 16384/(o.chunk*o.LK*o.D))
-	o.runRows = o.rowTask
+	o.tasks = (o.B*o.H*o.chunks + o.group - 1) / o.group
+	o.task = o.rowTask
 }
 
 func (o *Op) rowTask(worker, task int) {
@@ -50,9 +50,8 @@ func (o *Op) scores(s []float32, b, h, i int) {
 	if n == 0 {
 		return
 	}
-	s = s[:n]
 	if o.KeyMask {
-		for j := range s {
+		for j := range s[:n] {
 			s[j] = minusInf
 		}
 	}
@@ -64,7 +63,11 @@ func (o *Op) scores(s []float32, b, h, i int) {
 			o.k.dots(&s[j], q, &keys[j*o.StrideK], o.StrideK, min(step, end-j), o.D)
 		}
 	}
-	o.k.softmax(&s[0], n, o.c)
+	vecs := (n + o.k.lanes - 1) / o.k.lanes
+	for j := n; j < vecs*o.k.lanes; j++ {
+		s[j] = minusInf
+	}
+	o.k.softmax(&s[0], vecs, o.c)
 }
 
 // run returns the next run [first,end) of kept keys at or after j that query i
