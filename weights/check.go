@@ -19,7 +19,7 @@ type CheckError struct {
 // Error lists the names, at most 20 of a kind.
 func (e *CheckError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s does not fit the model: %d missing, %d unexpected, %d of another shape",
+	fmt.Fprintf(&b, "%s: the weights do not fit the model: %d missing, %d unexpected, %d of another shape",
 		e.Path, len(e.Missing), len(e.Unexpected), len(e.Misshaped))
 	for _, part := range []struct {
 		what  string
@@ -52,10 +52,11 @@ func Check(src Source, want []Info) error {
 			e.Missing = append(e.Missing, w.Name)
 			continue
 		}
-		shape, err := shapeOf(src, w.Name)
+		is, err := Describe(src, w.Name)
 		if err != nil {
 			return err
 		}
+		shape := is.Shape
 		if !slices.Equal(shape, w.Shape) {
 			e.Misshaped = append(e.Misshaped, fmt.Sprintf("%s: is %v, want %v%s", w.Name, shape, w.Shape, shapeHint(shape, w.Shape)))
 		}
@@ -76,13 +77,16 @@ func Check(src Source, want []Info) error {
 	return e
 }
 
-// shapeOf returns a tensor's shape without computing its values.
-func shapeOf(src Source, name string) ([]int, error) {
-	if s, ok := src.(*synthetic); ok {
-		return s.infos[name].Shape, nil
+// Describe returns a tensor's name, dtype and shape as Get would, but computes
+// nothing: Data may be nil.
+func Describe(src Source, name string) (Info, error) {
+	switch s := src.(type) {
+	case *synthetic:
+		return s.describe(name)
+	case *renamed:
+		return s.read(name, func(n string) (Info, error) { return Describe(s.src, n) })
 	}
-	t, err := src.Get(name)
-	return t.Shape, err
+	return src.Get(name)
 }
 
 // shapeHint names the usual reasons for a tensor of the right size and the wrong

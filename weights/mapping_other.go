@@ -6,6 +6,9 @@ import "os"
 
 // openMapping reads the whole file where mapping is not supported.
 func openMapping(path string) (*mapping, error) {
+	if err := regular(path); err != nil {
+		return nil, err
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,9 @@ import (
 // openMapping maps a regular file read-only. The mapping is private to this
 // inode: a file replaced by rename keeps its old content here.
 func openMapping(path string) (*mapping, error) {
+	if err := regular(path); err != nil {
+		return nil, err
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -22,9 +25,6 @@ func openMapping(path string) (*mapping, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, badf(path, "not a regular file")
 	}
 	m := &mapping{path: path}
 	n := st.Size()

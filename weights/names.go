@@ -170,7 +170,7 @@ func vaeDeprecated(name string) ([]string, Op) {
 // needs it: buffers that are recomputed, counters, a tied copy, and the training
 // leftovers of single-file Stable Diffusion.
 func Ignorable(name string) bool {
-	for _, suffix := range []string{"position_ids", ".num_batches_tracked", ".attn.masked_bias", "decoder.lm_head.weight"} {
+	for _, suffix := range []string{"position_ids", ".num_batches_tracked", ".attn.masked_bias", tiedHead} {
 		if strings.HasSuffix(name, suffix) {
 			return true
 		}

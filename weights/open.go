@@ -39,6 +39,9 @@ func Open(path string) (Source, error) {
 	if st.IsDir() {
 		return openDir(path)
 	}
+	if err := regular(path); err != nil {
+		return nil, err
+	}
 	if strings.HasSuffix(path, ".index.json") {
 		return openIndex(path)
 	}
@@ -188,6 +191,19 @@ func openShards(path string, weightMap map[string]string) (*file, error) {
 		}
 	}
 	return all, nil
+}
+
+// regular refuses what is no plain file before it is opened: opening a pipe
+// would wait for its writer.
+func regular(path string) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return badf(path, "not a regular file")
+	}
+	return nil
 }
 
 func isTar(head []byte) bool {

@@ -80,7 +80,10 @@ func (r *renamed) Names() []string { return r.names }
 
 func (r *renamed) Close() error { return r.src.Close() }
 
-func (r *renamed) Get(name string) (Info, error) {
+func (r *renamed) Get(name string) (Info, error) { return r.read(name, r.src.Get) }
+
+// read makes the tensor from what get returns, which may lack the data.
+func (r *renamed) read(name string, get func(string) (Info, error)) (Info, error) {
 	o, ok := r.from[name]
 	if !ok {
 		return Info{}, fmt.Errorf("%s: %q: %w", pathOf(r.src), name, ErrNotFound)
@@ -88,7 +91,7 @@ func (r *renamed) Get(name string) (Info, error) {
 	if o.clash != "" {
 		return Info{}, badTensor(pathOf(r.src), name, "both %q and %q would be read under this name", o.name, o.clash)
 	}
-	t, err := r.src.Get(o.name)
+	t, err := get(o.name)
 	if err != nil {
 		return Info{}, err
 	}
@@ -117,7 +120,7 @@ func (r *renamed) Get(name string) (Info, error) {
 func transposed(t Info) Info {
 	rows, cols, e := t.Shape[0], t.Shape[1], t.DType.Size()
 	out := make([]byte, len(t.Data))
-	for i := range rows {
+	for i := 0; i < rows && len(out) > 0; i++ {
 		for j := range cols {
 			copy(out[(j*rows+i)*e:][:e], t.Data[(i*cols+j)*e:])
 		}
