@@ -27,6 +27,7 @@ func portable() *Kernel {
 		k.act[a] = mapGo(a.Apply)
 	}
 	k.act[ref.ReLU] = reluGo
+	k.act[ref.GELUTanh] = mapGo(geluTanh)
 	return k
 }
 
@@ -38,6 +39,16 @@ func mapGo(f func(float64) float64) func(dst, x []float32) {
 			dst[i] = float32(f(float64(v)))
 		}
 	}
+}
+
+// geluTanh is ref.GELUTanh as x·σ(2u), which keeps its digits where x is
+// negative: 1 + tanh(u) cancels.
+func geluTanh(x float64) float64 {
+	if math.IsInf(x, -1) {
+		return 0
+	}
+	u := math.Sqrt(2/math.Pi) * x * (1 + 0.044715*x*x)
+	return x / (1 + math.Exp(-2*u))
 }
 
 func reluGo(dst, x []float32) {

@@ -12,9 +12,9 @@ import (
 // picture n and channel c the result is a(x*scale[n,c] + shift[n,c]); Stats
 // returns only these two, for a convolution that applies them while it packs.
 //
-// The statistics are sums over chunks of pixels, of x minus the group's first
-// value (a picture with a large mean costs no digits), joined in float64 in
-// the order of the chunks.
+// Each chunk of pixels gives its own mean and squared deviations from it, in
+// two passes while it is in the cache, so that a large mean costs no digits;
+// the chunks are joined in float64 in their order.
 //
 // Source: Wu and He, arXiv 1803.08494.
 type GroupNorm struct {
@@ -25,13 +25,17 @@ type GroupNorm struct {
 	act           ref.Act
 	chunk, chunks int // pixels in a chunk, chunks in a picture
 
-	partial      []float32 // [N,chunks,2,C]
-	pivot        []float32 // [N,C]
+	moments      []moment  // [N,chunks,G]
 	scale, shift []float32 // [N,C]
 
-	dst, x      []float32
-	sums, apply *elem.Split
+	dst, x  []float32
+	pool    *par.Pool
+	sumTile func(worker, tile int)
+	apply   *elem.Split
 }
+
+// moment is a set's mean and its sum of squared deviations.
+type moment struct{ mean, sq float64 }
 
 // NewGroupNorm plans GroupNorm with an activation after it (ref.None: none).
 //
@@ -42,16 +46,18 @@ func (k *Kernel) NewGroupNorm(p *par.Pool, n, hw, c, groups int, eps float32, ac
 	g := &GroupNorm{k: k, n: n, hw: hw, c: c, groups: groups, eps: eps, act: act}
 	g.chunk = min(hw, max(1, pixelChunk/c))
 	g.chunks = (hw + g.chunk - 1) / g.chunk
-	g.partial = par.Aligned(n * g.chunks * 2 * c)
-	g.pivot = par.Aligned(n * c)
+	g.moments = make([]moment, n*g.chunks*groups)
 	g.scale, g.shift = par.Aligned(n*c), par.Aligned(n*c)
-	g.sums = elem.NewSplit(p, n*g.chunks, 1, func(i, _ int) { g.sumChunk(i) })
+	p.Reserve(3 * c)
+	g.sumTile = func(worker, i int) { g.sumChunk(p.Scratch(worker)[:3*c], i) }
+	g.pool = p
 	g.apply = elem.NewSplit(p, n*g.chunks, 1, func(i, _ int) { g.applyChunk(i) })
 	return g
 }
 
-// pixelChunk is how many elements one chunk of pixels has.
-const pixelChunk = 16384
+// pixelChunk is how many elements one chunk of pixels has: 128 KB stays in L2
+// for the second pass and makes the work on channels small beside it.
+const pixelChunk = 32768
 
 // Run sets dst = act(GroupNorm(x)).
 //
@@ -74,47 +80,68 @@ func (g *GroupNorm) Stats(scale, shift, x, w, b []float32) {
 	check(len(scale) == nc && len(shift) == nc, "%d scales and %d shifts, want %d", len(scale), len(shift), nc)
 	check(len(w) == g.c && len(b) == g.c, "weights of %d and %d for %d channels", len(w), len(b), g.c)
 	per := g.c / g.groups
-	for i := range g.pivot {
-		n, c := i/g.c, i%g.c
-		g.pivot[i] = x[n*g.hw*g.c+c-c%per]
-	}
 	g.x = x
-	g.sums.Run()
+	g.pool.Run(g.n*g.chunks, g.sumTile)
 	g.x = nil
 	for n := range g.n {
-		for c0 := 0; c0 < g.c; c0 += per {
-			mean, r := g.group(n, c0, per)
-			for c := c0; c < c0+per; c++ {
+		for gr := range g.groups {
+			m := g.group(n, gr)
+			r := 1 / math.Sqrt(m.sq/float64(g.hw*per)+float64(g.eps))
+			for c := gr * per; c < (gr+1)*per; c++ {
 				s := r * float64(w[c])
 				scale[n*g.c+c] = float32(s)
-				shift[n*g.c+c] = float32(float64(b[c]) - mean*s)
+				shift[n*g.c+c] = float32(float64(b[c]) - float64(m.mean*s))
 			}
 		}
 	}
 }
 
-// group returns the mean of channels [c0,c0+per) of picture n and the inverse
-// of their deviation.
-func (g *GroupNorm) group(n, c0, per int) (mean, r float64) {
-	var sum, sq float64
+// group joins the chunks of one group.
+// Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm
+// for computing sample variances", 1979.
+func (g *GroupNorm) group(n, gr int) moment {
+	var all moment
+	count := 0
 	for i := range g.chunks {
-		part := g.partial[(n*g.chunks+i)*2*g.c:][:2*g.c]
-		for c := c0; c < c0+per; c++ {
-			sum += float64(part[c])
-			sq += float64(part[g.c+c])
-		}
+		m := g.moments[(n*g.chunks+i)*g.groups+gr]
+		size := min(g.chunk, g.hw-i*g.chunk)
+		d, share := m.mean-all.mean, float64(size)/float64(count+size)
+		all.mean += float64(d * share)
+		all.sq += m.sq + float64(d*d*share)*float64(count*(g.c/g.groups))
+		count += size
 	}
-	count := float64(g.hw * per)
-	d := sum / count
-	v := max(sq/count-float64(d*d), 0)
-	return float64(g.pivot[n*g.c+c0]) + d, 1 / math.Sqrt(v+float64(g.eps))
+	return all
 }
 
-func (g *GroupNorm) sumChunk(i int) {
-	n, x := g.pixels(i)
-	part := g.partial[i*2*g.c:][:2*g.c]
-	clear(part)
-	g.k.pixelSums(part[:g.c], part[g.c:], g.x[x[0]:x[1]], g.pivot[n*g.c:][:g.c])
+func (g *GroupNorm) sumChunk(scratch []float32, i int) {
+	_, at := g.pixels(i)
+	x, per := g.x[at[0]:at[1]], g.c/g.groups
+	count := float64(len(x) / g.groups)
+	sum, sq, pivot := scratch[:g.c], scratch[g.c:2*g.c], scratch[2*g.c:]
+	out := g.moments[i*g.groups : (i+1)*g.groups]
+	g.k.columnSums(sum, x)
+	for j := range out {
+		mean := float32(total(sum[j*per:(j+1)*per]) / count)
+		for c := j * per; c < (j+1)*per; c++ {
+			pivot[c] = mean
+		}
+	}
+	g.k.columnDeviations(sum, sq, x, pivot)
+	for j := range out {
+		d := total(sum[j*per:(j+1)*per]) / count // what rounding the mean lost
+		out[j] = moment{
+			mean: float64(pivot[j*per]) + d,
+			sq:   max(total(sq[j*per:(j+1)*per])-float64(d*d*count), 0),
+		}
+	}
+}
+
+func total(x []float32) float64 {
+	var s float64
+	for _, v := range x {
+		s += float64(v)
+	}
+	return s
 }
 
 func (g *GroupNorm) applyChunk(i int) {

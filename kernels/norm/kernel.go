@@ -16,15 +16,21 @@ import (
 type Kernel struct {
 	elem *elem.Kernel
 
-	// meanVar returns the mean and the mean squared deviation.
-	meanVar func(x []float32) (mean, variance float32)
-	// normalize sets dst = (x-mean)*r*w + b.
-	normalize func(dst, x, w, b []float32, mean, r float32)
+	// deviations returns Σ(x-mean) and Σ(x-mean)².
+	deviations func(x []float32, mean float32) (sum, sq float32)
+	// normalize sets dst = ((x-mean)*r + shift)*w + b.
+	normalize func(dst, x, w, b []float32, mean, r, shift float32)
 	// expSum sets dst = e^((x-top)*scale) and returns the sum.
 	expSum func(dst, x []float32, scale, top float32) float32
-	// pixelSums adds, for every channel, the sum of x-shift over the pixels
-	// to sum and the sum of its square to sq.
-	pixelSums func(sum, sq, x, shift []float32)
+	// expTotal returns Σe^(x-top).
+	expTotal func(x []float32, top float32) float32
+	// softmaxRow sets dst = e^((x-max)*scale)/Σ.
+	softmaxRow func(dst, x []float32, scale float32)
+	// columnSums sets sum[c] to the sum of x[p,c] over the pixels p.
+	columnSums func(sum, x []float32)
+	// columnDeviations sets sum[c] to the sum of x[p,c]-pivot[c] over the
+	// pixels and sq[c] to that of its square.
+	columnDeviations func(sum, sq, x, pivot []float32)
 }
 
 // Level returns the instruction set that the kernel uses.
@@ -32,11 +38,6 @@ func (k *Kernel) Level() isa.Level { return k.elem.Level() }
 
 // Elem returns the element-wise functions of the same level.
 func (k *Kernel) Elem() *elem.Kernel { return k.elem }
-
-// For returns the functions for a level that this machine supports.
-func For(l isa.Level) *Kernel {
-	return portable(elem.For(l))
-}
 
 func check(ok bool, format string, args ...any) {
 	if !ok {

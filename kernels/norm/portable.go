@@ -7,52 +7,78 @@ import (
 )
 
 func portable(e *elem.Kernel) *Kernel {
-	return &Kernel{elem: e, meanVar: meanVarGo, normalize: normalizeGo, expSum: expSumGo, pixelSums: pixelSumsGo}
+	return &Kernel{
+		elem: e, deviations: deviationsGo, normalize: normalizeGo,
+		expSum: expSumGo, expTotal: expTotalGo, softmaxRow: softmaxRowGo,
+		columnSums: columnSumsGo, columnDeviations: columnDeviationsGo,
+	}
 }
 
-func meanVarGo(x []float32) (mean, variance float32) {
-	var s, v float64
+func deviationsGo(x []float32, mean float32) (sum, sq float32) {
+	var s, q float64
 	for _, e := range x {
-		s += float64(e)
+		d := float64(e - mean)
+		s += d
+		q += float64(d * d)
 	}
-	m := s / float64(len(x))
-	for _, e := range x {
-		d := float64(e) - m
-		v += float64(d * d)
-	}
-	return float32(m), float32(v / float64(len(x)))
+	return float32(s), float32(q)
 }
 
-func normalizeGo(dst, x, w, b []float32, mean, r float32) {
+func normalizeGo(dst, x, w, b []float32, mean, r, shift float32) {
 	for i, e := range x {
-		v := float32((e - mean) * r)
-		if w != nil {
-			v = float32(v * w[i])
-		}
-		if b != nil {
-			v += b[i]
-		}
-		dst[i] = v
+		v := float32((e-mean)*r) + shift
+		dst[i] = float32(v*w[i]) + b[i]
 	}
 }
 
 func expSumGo(dst, x []float32, scale, top float32) float32 {
 	var s float64
 	for i, e := range x {
-		v := float32(math.Exp(float64(e-top) * float64(scale)))
+		v := float32(math.Exp(float64((e - top) * scale)))
 		dst[i] = v
 		s += float64(v)
 	}
 	return float32(s)
 }
 
-func pixelSumsGo(sum, sq, x, shift []float32) {
-	c := len(sum)
-	for i := 0; i < len(x); i += c {
-		for j, s := range shift {
-			d := x[i+j] - s
-			sum[j] += d
-			sq[j] += float32(d * d)
+func expTotalGo(x []float32, top float32) float32 {
+	var s float64
+	for _, e := range x {
+		s += math.Exp(float64(e - top))
+	}
+	return float32(s)
+}
+
+func softmaxRowGo(dst, x []float32, scale float32) {
+	top := x[0]
+	for _, e := range x {
+		if e > top || e != e {
+			top = e
+		}
+	}
+	r := 1 / expSumGo(dst, x, scale, top)
+	for i := range dst {
+		dst[i] *= r
+	}
+}
+
+func columnSumsGo(sum, x []float32) {
+	clear(sum)
+	for i := 0; i < len(x); i += len(sum) {
+		for c, v := range x[i : i+len(sum)] {
+			sum[c] += v
+		}
+	}
+}
+
+func columnDeviationsGo(sum, sq, x, pivot []float32) {
+	clear(sum)
+	clear(sq)
+	for i := 0; i < len(x); i += len(sum) {
+		for c, v := range x[i : i+len(sum)] {
+			d := v - pivot[c]
+			sum[c] += d
+			sq[c] += float32(d * d)
 		}
 	}
 }

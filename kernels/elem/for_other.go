@@ -1,8 +1,8 @@
+//go:build !amd64
+
 package elem
 
 import "syntic/kernels/isa"
 
 // For returns the functions for a level that this machine supports.
-func For(l isa.Level) *Kernel {
-	return portable()
-}
+func For(isa.Level) *Kernel { return portable() }

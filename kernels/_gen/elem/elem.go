@@ -1,0 +1,299 @@
+package main
+
+import "math"
+
+func elemFiles() []file {
+	return []file{
+		{"elem", "act", []kernel{
+			unary("relu", "dst = max(x, 0), NaN stays", func(f *fn) {
+				f.zero(1)
+				f.o("VMAXPS", f.v(0), f.v(1), f.v(0))
+			}),
+			unary("sigmoid", "dst = 1/(1 + e^-x)", func(f *fn) { f.sigmoid(0, 1, 0) }),
+			unary("silu", "dst = x σ(x)", func(f *fn) { f.silu(1) }),
+			unary("quickGELU", "dst = x σ(1.702 x)", func(f *fn) { f.silu(1.702) }),
+			unary("geluTanh", "dst = 0.5x(1 + tanh(√(2/π)(x + 0.044715x³)))", (*fn).geluTanh),
+			unary("tanh", "dst = tanh(x)", (*fn).tanh),
+		}},
+		{"elem", "gelu", []kernel{
+			unary("gelu", "dst = x Φ(x)", (*fn).gelu),
+			{"geluMul", "(dst, x, y []float32)", "dst = gelu(x) * y", func(f *fn) {
+				ptrs := f.pointers("dst", "x", "y")
+				f.heavy(ptrs, func(tail bool) {
+					f.load("(SI)", 0, tail)
+					f.load("(R8)", 9, tail)
+				}, func() {
+					f.gelu()
+					f.o("VMULPS", f.v(9), f.v(0), f.v(0))
+				})
+			}},
+		}},
+		{"elem", "explog", []kernel{
+			unary("exp", "dst = e^x", (*fn).expFull),
+			unary("log", "dst = log(x)", (*fn).log),
+		}},
+		{"elem", "arith", []kernel{
+			zip("add", "dst = x + y", "VADDPS"),
+			zip("sub", "dst = x - y", "VSUBPS"),
+			zip("mul", "dst = x * y", "VMULPS"),
+			{"affine", "(dst, x []float32, s, t float32)", "dst = x*s + t", func(f *fn) {
+				ptrs := f.pointers("dst", "x")
+				f.o2("VBROADCASTSS s+48(FP), %s", f.v(8))
+				f.o2("VBROADCASTSS t+52(FP), %s", f.v(9))
+				f.light("", ptrs, func(j, off int, tail bool) {
+					f.load(at("SI", off), j, tail)
+					f.o("VFMADD213PS", f.v(9), f.v(8), f.v(j))
+					f.store(j, at("DI", off), tail)
+				})
+				f.ret()
+			}},
+			{"axpy", "(dst, x []float32, s float32)", "dst += x*s", func(f *fn) {
+				ptrs := f.pointers("dst", "x")
+				f.o2("VBROADCASTSS s+48(FP), %s", f.v(8))
+				f.light("", ptrs, func(j, off int, tail bool) {
+					f.load(at("SI", off), j, tail)
+					f.load(at("DI", off), j+4, tail)
+					f.o("VFMADD231PS", f.v(8), f.v(j), f.v(j+4))
+					f.store(j+4, at("DI", off), tail)
+				})
+				f.ret()
+			}},
+			{"affineRows", "(dst, x, s, t []float32)", "for each row of len(s) elements: dst = x*s + t", affineRows},
+		}},
+		{"elem", "reduce", []kernel{
+			{"sum", "(x []float32) (ret float32)", "four vectors of partial sums, joined pairwise", func(f *fn) {
+				f.o2("MOVQ x_base+0(FP), SI")
+				f.o2("MOVQ x_len+8(FP), CX")
+				f.sumLoop([]string{"SI"}, func(j, off int, tail bool) {
+					f.load(at("SI", off), 4+j, tail)
+					f.o("VADDPS", f.v(4+j), f.v(j), f.v(j))
+				})
+				f.o2("VMOVSS X0, ret+24(FP)")
+				f.ret()
+			}},
+			{"dot", "(x, y []float32) (ret float32)", "as sum, of x*y", func(f *fn) {
+				f.o2("MOVQ x_base+0(FP), SI")
+				f.o2("MOVQ x_len+8(FP), CX")
+				f.o2("MOVQ y_base+24(FP), DI")
+				f.sumLoop([]string{"SI", "DI"}, func(j, off int, tail bool) {
+					f.load(at("SI", off), 4+j, tail)
+					f.load(at("DI", off), 8, tail)
+					f.o("VFMADD231PS", f.v(8), f.v(4+j), f.v(j))
+				})
+				f.o2("VMOVSS X0, ret+48(FP)")
+				f.ret()
+			}},
+			{"max", "(x []float32) (ret float32)", "the largest element; NaN if there is one", maxKernel},
+			{"findGreater", "(x []float32, than float32) (ret int)", "the first i with x[i] > than or NaN, else len(x)", findGreater},
+		}},
+		{"elem", "half", halfKernels()},
+	}
+}
+
+// pointers loads the bases of slices that are the first parameters, and the
+// length of the second, into CX.
+func (f *fn) pointers(names ...string) []string {
+	regs := []string{"DI", "SI", "R8", "R9"}[:len(names)]
+	for i, n := range names {
+		f.o2("MOVQ %s_base+%d(FP), %s", n, 24*i, regs[i])
+	}
+	f.o2("MOVQ x_len+32(FP), CX")
+	return regs
+}
+
+func unary(name, doc string, body func(f *fn)) kernel {
+	return kernel{name, "(dst, x []float32)", doc, func(f *fn) {
+		ptrs := f.pointers("dst", "x")
+		f.heavy(ptrs, func(tail bool) { f.load("(SI)", 0, tail) }, func() { body(f) })
+	}}
+}
+
+func zip(name, doc, op string) kernel {
+	return kernel{name, "(dst, x, y []float32)", doc, func(f *fn) {
+		ptrs := f.pointers("dst", "x", "y")
+		f.light("", ptrs, func(j, off int, tail bool) {
+			f.load(at("SI", off), j, tail)
+			if tail {
+				f.load(at("R8", off), 4, true)
+				f.o(op, f.v(4), f.v(j), f.v(j))
+			} else {
+				f.o2("%s %s, %s, %s", op, at("R8", off), f.v(j), f.v(j))
+			}
+			f.store(j, at("DI", off), tail)
+		})
+		f.ret()
+	}}
+}
+
+func affineRows(f *fn) {
+	f.o2("MOVQ dst_base+0(FP), DI")
+	f.o2("MOVQ x_base+24(FP), SI")
+	f.o2("MOVQ x_len+32(FP), BX // elements left")
+	f.o2("MOVQ s_len+56(FP), R10 // C")
+	f.label("row")
+	f.o2("SUBQ R10, BX")
+	f.o2("JLT  end")
+	f.o2("MOVQ s_base+48(FP), R8")
+	f.o2("MOVQ t_base+72(FP), R9")
+	f.o2("MOVQ R10, CX")
+	f.light("", []string{"DI", "SI", "R8", "R9"}, func(j, off int, tail bool) {
+		f.load(at("SI", off), j, tail)
+		f.load(at("R8", off), 4+j, tail)
+		if tail {
+			f.load(at("R9", off), 8, true)
+			f.o("VFMADD213PS", f.v(8), f.v(4+j), f.v(j))
+		} else {
+			f.o2("VFMADD213PS %s, %s, %s", at("R9", off), f.v(4+j), f.v(j))
+		}
+		f.store(j, at("DI", off), tail)
+		if tail {
+			f.o2("LEAQ (DI)(CX*4), DI")
+			f.o2("LEAQ (SI)(CX*4), SI")
+		}
+	})
+	f.o2("JMP  row")
+	f.label("end")
+	f.ret()
+}
+
+// sumLoop accumulates in registers 0 to 3 and leaves their sum in X0. body
+// may use the others but the tail's mask.
+func (f *fn) sumLoop(ptrs []string, body func(j, off int, tail bool)) {
+	for j := range 4 {
+		f.zero(j)
+	}
+	f.light("", ptrs, body)
+	f.fold("VADDPS", 0, 4)
+}
+
+func maxKernel(f *fn) {
+	f.o2("MOVQ x_base+0(FP), SI")
+	f.o2("MOVQ x_len+8(FP), CX")
+	f.maxLoop("", []string{"SI"})
+	f.o2("VMOVSS X0, ret+24(FP)")
+	f.ret()
+}
+
+// maxLoop leaves the largest of CX elements at SI in the first lane of
+// register 0, NaN if there is one. Uses registers 0 to 12 and mask K3.
+func (f *fn) maxLoop(prefix string, ptrs []string) {
+	const low, nan = 8, 9
+	inf := f.c(float32(math.Inf(-1)))
+	f.mov(inf, f.v(low))
+	for j := range 4 {
+		f.o("VMOVAPS", f.v(low), f.v(j))
+	}
+	if f.masks {
+		f.o2("KXORW K3, K3, K3")
+	} else {
+		f.zero(nan)
+	}
+	f.light(prefix, ptrs, func(j, off int, tail bool) {
+		switch {
+		case !tail:
+			f.load(at("SI", off), 4+j, false)
+		case f.masks:
+			f.o("VMOVAPS", f.v(low), f.v(4+j))
+			f.o2("VMOVUPS %s, K1, %s", at("SI", off), f.v(4+j))
+		default:
+			f.load(at("SI", off), 4+j, true)
+			f.o("VBLENDVPS", f.v(maskReg), f.v(4+j), f.v(low), f.v(4+j))
+		}
+		f.o("VMAXPS", f.v(4+j), f.v(j), f.v(j))
+		if f.masks {
+			f.o("VCMPPS", "$3", f.v(4+j), f.v(4+j), "K2")
+			f.o2("KORW K2, K3, K3")
+		} else {
+			f.o("VCMPPS", "$3", f.v(4+j), f.v(4+j), f.v(10))
+			f.o("VORPS", f.v(10), f.v(nan), f.v(nan))
+		}
+	})
+	f.fold("VMAXPS", 0, 4)
+	f.say("NaN beats all: VMAXPS alone would lose it")
+	if f.masks {
+		f.o2("KORTESTW K3, K3")
+	} else {
+		f.o("VTESTPS", f.v(nan), f.v(nan))
+	}
+	f.o2("JEQ  %sordered", prefix)
+	f.o2("VPCMPEQD X0, X0, X0")
+	f.label(prefix + "ordered")
+}
+
+func findGreater(f *fn) {
+	f.o2("MOVQ x_base+0(FP), SI")
+	f.o2("MOVQ x_len+8(FP), CX")
+	f.o2("MOVQ SI, R8")
+	f.o2("VBROADCASTSS than+24(FP), %s", f.v(8))
+	f.label("loop4")
+	f.o2("SUBQ $%d, CX", 4*f.lanes)
+	f.o2("JLT  rest")
+	for j := range 4 {
+		if f.masks {
+			f.o2("VMOVUPS %s, %s", at("SI", j*f.bytes()), f.v(j))
+			f.o2("VCMPPS $0x16, %s, %s, K%d", f.v(8), f.v(j), 4+j)
+		} else {
+			f.o2("VMOVUPS %s, %s", at("SI", j*f.bytes()), f.v(j))
+			f.o2("VCMPPS $0x16, %s, %s, %s", f.v(8), f.v(j), f.v(j))
+		}
+	}
+	if f.masks {
+		f.o2("KORW K4, K5, K4")
+		f.o2("KORW K6, K7, K6")
+		f.o2("KORTESTW K4, K6")
+	} else {
+		f.o("VORPS", f.v(0), f.v(1), f.v(0))
+		f.o("VORPS", f.v(2), f.v(3), f.v(2))
+		f.o("VORPS", f.v(0), f.v(2), f.v(0))
+		f.o("VTESTPS", f.v(0), f.v(0))
+	}
+	f.o2("JNE  rest // somewhere here: the loop below finds it")
+	f.step(4*f.bytes(), "SI")
+	f.o2("JMP  loop4")
+	f.label("rest")
+	f.o2("ADDQ $%d, CX", 4*f.lanes)
+	f.label("loop1")
+	f.o2("SUBQ $%d, CX", f.lanes)
+	f.o2("JLT  part")
+	f.load("(SI)", 0, false)
+	f.greater()
+	f.o2("JNE  found")
+	f.step(f.bytes(), "SI")
+	f.o2("JMP  loop1")
+	f.label("part")
+	f.o2("ADDQ $%d, CX", f.lanes)
+	f.o2("JEQ  none")
+	f.tail()
+	f.load("(SI)", 0, true)
+	f.greater()
+	f.say("lanes beyond the last element don't count")
+	f.o2("MOVL $1, BX")
+	f.o2("SHLL CX, BX")
+	f.o2("DECL BX")
+	f.o2("ANDL BX, AX")
+	f.o2("JNE  found")
+	f.label("none")
+	f.o2("MOVQ x_len+8(FP), AX")
+	f.o2("MOVQ AX, ret+32(FP)")
+	f.ret()
+	f.label("found")
+	f.o2("BSFL AX, AX")
+	f.o2("SUBQ R8, SI")
+	f.o2("SHRQ $2, SI")
+	f.o2("ADDQ SI, AX")
+	f.o2("MOVQ AX, ret+32(FP)")
+	f.ret()
+}
+
+// greater sets AX to the lanes of register 0 that aren't <= register 8, and
+// the zero flag if there are none.
+func (f *fn) greater() {
+	if f.masks {
+		f.o2("VCMPPS $0x16, %s, %s, K4", f.v(8), f.v(0))
+		f.o2("KMOVW K4, AX")
+	} else {
+		f.o2("VCMPPS $0x16, %s, %s, %s", f.v(8), f.v(0), f.v(0))
+		f.o2("VMOVMSKPS %s, AX", f.v(0))
+	}
+	f.o2("TESTL AX, AX")
+}
