@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -70,12 +71,27 @@ func Load(root any, prefix string, src weights.Source) error {
 	if err := weights.Check(src, List(root, prefix)); err != nil {
 		return err
 	}
-	return LoadPart(root, prefix, src)
+	return fill(root, prefix, src)
 }
 
 // LoadPart is Load for a file that holds more than root: names that root
 // doesn't know are left alone.
 func LoadPart(root any, prefix string, src weights.Source) error {
+	err := weights.Check(src, List(root, prefix))
+	var check *weights.CheckError
+	if errors.As(err, &check) {
+		if len(check.Missing)+len(check.Misshaped) > 0 {
+			check.Unexpected = nil
+			return check
+		}
+	} else if err != nil {
+		return err
+	}
+	return fill(root, prefix, src)
+}
+
+// fill gives every parameter its tensor, once the names and shapes are checked.
+func fill(root any, prefix string, src weights.Source) error {
 	var first error
 	Each(root, prefix, func(name string, p *graph.Param) {
 		if first != nil {

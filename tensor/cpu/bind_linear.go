@@ -12,8 +12,8 @@ var layouts = [...]gemm.Layout{graph.NK: gemm.NK, graph.KN: gemm.KN}
 
 // matrix describes a weight as the packer reads it: where it lies when its type
 // is one that the packer widens, a float32 copy otherwise.
-func matrix(p *graph.Param, a *graph.LinearOp) (gemm.Matrix, error) {
-	m := gemm.Matrix{Layout: layouts[a.Layout], K: a.K, N: a.N}
+func matrix(p *graph.Param, layout gemm.Layout, k, n int) (gemm.Matrix, error) {
+	m := gemm.Matrix{Layout: layout, K: k, N: n}
 	t, stored := p.Tensor()
 	types := map[tensor.DType]gemm.DType{weights.F32: gemm.F32, weights.F16: gemm.F16, weights.BF16: gemm.BF16}
 	if typ, ok := types[t.DType]; stored && ok {
@@ -28,7 +28,7 @@ func matrix(p *graph.Param, a *graph.LinearOp) (gemm.Matrix, error) {
 func (d *Device) linear(op *graph.Op, a *graph.LinearOp) (graph.Step, error) {
 	form := [...]string{graph.NK: "linear NK", graph.KN: "linear KN"}[a.Layout]
 	w, err := pack(d, op.In[1].Param, form, func() (*gemm.Weights, int, error) {
-		m, err := matrix(op.In[1].Param, a)
+		m, err := matrix(op.In[1].Param, layouts[a.Layout], a.K, a.N)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -158,6 +158,10 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 		return d.linear(op, a)
 	case *graph.MatMulOp:
 		return d.matMul(op, a)
+	case *graph.RowDotsOp:
+		return d.rowDots(op, a)
+	case *graph.RowSumOp:
+		return d.rowSum(op, a)
 	case *graph.ConvOp:
 		return d.conv(op, a)
 	case *graph.MaxPoolOp:

@@ -109,7 +109,13 @@ func (b *Builder) Output(name string, v Value) Value {
 	if v.n.Root().Role != Temp {
 		fail(name, "Output", "only a computed value can be an output", v.Shape())
 	}
+	if v.n.output { // a second name for the same value
+		v = b.view(v, v.Shape())
+	}
 	v.n.Name, v.n.output = name, true
+	for n := v.n; n != nil; n = n.alias {
+		n.kept = true
+	}
 	return v
 }
 

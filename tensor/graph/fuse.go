@@ -46,7 +46,7 @@ func countUses(ops []*Op) map[*Node]int {
 // single returns the operation that makes n when n is read exactly once, isn't
 // an output and isn't a view.
 func single(n *Node, uses map[*Node]int) *Op {
-	if n == nil || n.Role != Temp || n.output || n.alias != nil || n.Op == nil || uses[n] != 1 {
+	if n == nil || n.Role != Temp || n.kept || n.alias != nil || n.Op == nil || uses[n] != 1 {
 		return nil
 	}
 	return n.Op
@@ -107,7 +107,7 @@ func live(ops []*Op) []*Op {
 		if op == nil {
 			continue
 		}
-		keep[i] = op.Out.output || needed[op.Out] || op.Out.Root().Role == StateRole
+		keep[i] = op.Out.kept || needed[op.Out] || op.Out.Root().Role == StateRole
 		if !keep[i] {
 			continue
 		}

@@ -47,7 +47,8 @@ type Node struct {
 	Data   []float32 // Const
 	Op     *Op       // the operation that makes it; nil unless Temp
 	alias  *Node     // the node whose memory this one shares, if any
-	output bool
+	output bool      // the host reads it by name
+	kept   bool      // an output, or the memory behind one
 }
 
 // Root returns the node that owns n's memory: n itself, or the node that n is
