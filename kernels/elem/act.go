@@ -39,7 +39,9 @@ func (k *Kernel) ScaleAdd(dst, x, s, t []float32, a ref.Act) {
 	if len(x) == 0 {
 		return
 	}
-	check(c > 0 && len(x)%c == 0, "%d elements are no whole rows of %d", len(x), c)
+	if c <= 0 || len(x)%c != 0 {
+		fail("%d elements are no whole rows of %d", len(x), c)
+	}
 	rows := max(1, callLen/c) * c
 	for len(x) > 0 {
 		n := min(rows, len(x))
@@ -61,7 +63,9 @@ func (k *Kernel) GEGLU(dst, x []float32, n int) {
 	if len(dst) == 0 {
 		return
 	}
-	check(n > 0 && len(dst)%n == 0, "%d elements are no whole rows of %d", len(dst), n)
+	if n <= 0 || len(dst)%n != 0 {
+		fail("%d elements are no whole rows of %d", len(dst), n)
+	}
 	for i := 0; i < len(dst); i += n {
 		row := x[2*i : 2*i+2*n]
 		for j := 0; j < n; j += callLen {
@@ -79,4 +83,8 @@ func unary(f func(dst, x []float32), dst, x []float32) {
 	f(dst, x)
 }
 
-func sameLen(n, want int) { check(n == want, "length %d, want %d", n, want) }
+func sameLen(n, want int) {
+	if n != want {
+		fail("length %d, want %d", n, want)
+	}
+}

@@ -64,7 +64,9 @@ func eachRow(f func(dst, x, y []float32), dst, x, row []float32) {
 	if len(x) == 0 {
 		return
 	}
-	check(n > 0 && len(x)%n == 0, "%d elements are no whole rows of %d", len(x), n)
+	if n <= 0 || len(x)%n != 0 {
+		fail("%d elements are no whole rows of %d", len(x), n)
+	}
 	for i := 0; i < len(x); i += n {
 		zip(f, dst[i:i+n], x[i:i+n], row)
 	}

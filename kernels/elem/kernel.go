@@ -43,8 +43,7 @@ func (k *Kernel) Level() isa.Level { return k.level }
 // 13 µs at 10 GB/s.
 const callLen = 16384
 
-func check(ok bool, format string, args ...any) {
-	if !ok {
-		panic("elem: " + fmt.Sprintf(format, args...))
-	}
+// fail panics. Its callers test first: boxing the arguments allocates.
+func fail(format string, args ...any) {
+	panic("elem: " + fmt.Sprintf(format, args...))
 }

@@ -33,12 +33,16 @@ func gatherHalf(from func([]float32, []byte), dst []float32, table []byte, d int
 }
 
 func rowsOf(n, row int) int {
-	check(row > 0 && n%row == 0, "a table of %d is no whole rows of %d", n, row)
+	if row <= 0 || n%row != 0 {
+		fail("a table of %d is no whole rows of %d", n, row)
+	}
 	return n / row
 }
 
 func checkID(id int32, v int) {
-	check(id >= 0 && int(id) < v, "row %d of a table of %d", id, v)
+	if id < 0 || int(id) >= v {
+		fail("row %d of a table of %d", id, v)
+	}
 }
 
 // CopyRows copies m rows of n elements between matrices whose rows are ldd and
@@ -46,7 +50,9 @@ func checkID(id int32, v int) {
 //
 // Aliasing: dst and x must not overlap unless they are the same rows.
 func CopyRows(dst, x []float32, m, n, ldd, ldx int) {
-	check(m >= 0 && n >= 0 && (m <= 1 || ldd >= n && ldx >= n), "%d rows of %d with strides %d and %d", m, n, ldd, ldx)
+	if m < 0 || n < 0 || m > 1 && (ldd < n || ldx < n) {
+		fail("%d rows of %d with strides %d and %d", m, n, ldd, ldx)
+	}
 	for i := range m {
 		copy(dst[i*ldd:i*ldd+n], x[i*ldx:i*ldx+n])
 	}

@@ -55,7 +55,9 @@ func (k *Kernel) Permute(dst, x []float32, shape, perm [4]int) {
 	for _, p := range perm {
 		seen |= 1 << uint(p)
 	}
-	check(seen == 1<<4-1, "%v is no order of 4 axes", perm)
+	if seen != 1<<4-1 {
+		fail("%v is no order of 4 axes", perm)
+	}
 	if size == 0 {
 		return
 	}

@@ -17,7 +17,9 @@ type Split struct {
 // NewSplit returns a Split that calls fn(lo, hi) for consecutive ranges of
 // chunk indices (the last may be shorter). fn is called by several goroutines.
 func NewSplit(p *par.Pool, n, chunk int, fn func(lo, hi int)) *Split {
-	check(n >= 0 && chunk > 0, "%d elements in chunks of %d", n, chunk)
+	if n < 0 || chunk <= 0 {
+		fail("%d elements in chunks of %d", n, chunk)
+	}
 	s := &Split{pool: p, n: n, chunk: chunk, fn: fn}
 	s.tile = func(_, t int) { s.fn(t*s.chunk, min((t+1)*s.chunk, s.n)) }
 	return s

@@ -13,8 +13,9 @@ import (
 // returns only these two, for a convolution that applies them while it packs.
 //
 // Each chunk of pixels gives its own mean and squared deviations from it, in
-// two passes while it is in the cache, so that a large mean costs no digits;
-// the chunks are joined in float64 in their order.
+// two passes while it is in the cache, so that a large mean costs them no
+// digits; the chunks are joined in float64 in their order. Applying them as
+// one product and sum rounds at the size of mean/deviation, as torch does.
 //
 // Source: Wu and He, arXiv 1803.08494.
 type GroupNorm struct {
@@ -41,8 +42,12 @@ type moment struct{ mean, sq float64 }
 //
 // Shapes: x [N,HW,C]. Panics: when groups doesn't divide c.
 func (k *Kernel) NewGroupNorm(p *par.Pool, n, hw, c, groups int, eps float32, act ref.Act) *GroupNorm {
-	check(n >= 0 && hw > 0 && c > 0, "%d pictures of %d pixels with %d channels", n, hw, c)
-	check(groups > 0 && c%groups == 0, "%d channels in %d groups", c, groups)
+	if n < 0 || hw <= 0 || c <= 0 {
+		fail("%d pictures of %d pixels with %d channels", n, hw, c)
+	}
+	if groups <= 0 || c%groups != 0 {
+		fail("%d channels in %d groups", c, groups)
+	}
 	g := &GroupNorm{k: k, n: n, hw: hw, c: c, groups: groups, eps: eps, act: act}
 	g.chunk = min(hw, max(1, pixelChunk/c))
 	g.chunks = (hw + g.chunk - 1) / g.chunk
@@ -64,7 +69,9 @@ const pixelChunk = 32768
 // Shapes: dst and x [N,HW,C], w and b [C]. Aliasing: dst may be x. Allocs:
 // none. Concurrency: one Run or Stats at a time.
 func (g *GroupNorm) Run(dst, x, w, b []float32) {
-	check(len(dst) == len(x), "length %d, want %d", len(dst), len(x))
+	if len(dst) != len(x) {
+		fail("length %d, want %d", len(dst), len(x))
+	}
 	g.Stats(g.scale, g.shift, x, w, b)
 	g.dst, g.x = dst, x
 	g.apply.Run()
@@ -76,9 +83,15 @@ func (g *GroupNorm) Run(dst, x, w, b []float32) {
 // Shapes: scale and shift [N,C], x [N,HW,C], w and b [C]. Allocs: none.
 func (g *GroupNorm) Stats(scale, shift, x, w, b []float32) {
 	nc := g.n * g.c
-	check(len(x) == nc*g.hw, "length %d, want %d", len(x), nc*g.hw)
-	check(len(scale) == nc && len(shift) == nc, "%d scales and %d shifts, want %d", len(scale), len(shift), nc)
-	check(len(w) == g.c && len(b) == g.c, "weights of %d and %d for %d channels", len(w), len(b), g.c)
+	if len(x) != nc*g.hw {
+		fail("length %d, want %d", len(x), nc*g.hw)
+	}
+	if len(scale) != nc || len(shift) != nc {
+		fail("%d scales and %d shifts, want %d", len(scale), len(shift), nc)
+	}
+	if len(w) != g.c || len(b) != g.c {
+		fail("weights of %d and %d for %d channels", len(w), len(b), g.c)
+	}
 	per := g.c / g.groups
 	g.x = x
 	g.pool.Run(g.n*g.chunks, g.sumTile)

@@ -39,15 +39,18 @@ func (k *Kernel) Level() isa.Level { return k.elem.Level() }
 // Elem returns the element-wise functions of the same level.
 func (k *Kernel) Elem() *elem.Kernel { return k.elem }
 
-func check(ok bool, format string, args ...any) {
-	if !ok {
-		panic("norm: " + fmt.Sprintf(format, args...))
-	}
+// fail panics. Its callers test first: boxing the arguments allocates.
+func fail(format string, args ...any) {
+	panic("norm: " + fmt.Sprintf(format, args...))
 }
 
 // rows returns how many rows of n the lengths make.
 func rows(dst, x, n int) int {
-	check(dst == x, "length %d, want %d", dst, x)
-	check(n > 0 && x%n == 0, "%d elements are no whole rows of %d", x, n)
+	if dst != x {
+		fail("length %d, want %d", dst, x)
+	}
+	if n <= 0 || x%n != 0 {
+		fail("%d elements are no whole rows of %d", x, n)
+	}
 	return x / n
 }

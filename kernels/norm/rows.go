@@ -14,7 +14,9 @@ const callLen = 4096
 // Source: Ba, Kiros and Hinton, arXiv 1607.06450.
 func (k *Kernel) LayerNorm(dst, x, w, b []float32, n int, eps float32) {
 	rows(len(dst), len(x), n)
-	check((w == nil && b == nil || len(w) == n) && (b == nil || len(b) == n), "weights of %d and %d for rows of %d", len(w), len(b), n)
+	if len(w) != n && (w != nil || b != nil) || b != nil && len(b) != n {
+		fail("weights of %d and %d for rows of %d", len(w), len(b), n)
+	}
 	for i := 0; i < len(x); i += n {
 		d, s := dst[i:i+n], x[i:i+n]
 		mean := float32(k.elem.Sum(s) / float64(n))
@@ -57,7 +59,9 @@ func (k *Kernel) spread(x []float32, mean float32) (lost, variance float64) {
 // Shapes: dst and x [M,N]. Range: scale >= 0. Aliasing: dst may be x.
 func (k *Kernel) Softmax(dst, x []float32, n, valid int, scale float32) {
 	rows(len(dst), len(x), n)
-	check(valid >= 0 && valid <= n, "%d valid elements in rows of %d", valid, n)
+	if valid < 0 || valid > n {
+		fail("%d valid elements in rows of %d", valid, n)
+	}
 	for i := 0; i < len(x); i += n {
 		d, s := dst[i:i+valid], x[i:i+valid]
 		switch {

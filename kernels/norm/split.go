@@ -34,7 +34,9 @@ func (k *Kernel) NewL2Normalize(p *par.Pool, m, n int) *Rows {
 }
 
 func newRows(p *par.Pool, m, n int, fn func(dst, x, w, b []float32)) *Rows {
-	check(m >= 0 && n > 0, "%d rows of %d", m, n)
+	if m < 0 || n <= 0 {
+		fail("%d rows of %d", m, n)
+	}
 	r := &Rows{fn: fn, m: m, n: n}
 	r.split = elem.NewSplit(p, m, max(1, rowsChunk/n), func(lo, hi int) {
 		r.fn(r.dst[lo*r.n:hi*r.n], r.x[lo*r.n:hi*r.n], r.w, r.b)
@@ -48,7 +50,9 @@ const rowsChunk = 8192
 // Run sets dst from x; w and b are LayerNorm's weight and bias, nil for the
 // others. Allocs: none. Concurrency: one Run at a time. Aliasing: dst may be x.
 func (r *Rows) Run(dst, x, w, b []float32) {
-	check(len(x) == r.m*r.n && len(dst) == len(x), "lengths %d and %d, want %d", len(dst), len(x), r.m*r.n)
+	if len(x) != r.m*r.n || len(dst) != len(x) {
+		fail("lengths %d and %d, want %d", len(dst), len(x), r.m*r.n)
+	}
 	r.dst, r.x, r.w, r.b = dst, x, w, b
 	r.split.Run()
 	r.dst, r.x, r.w, r.b = nil, nil, nil, nil
