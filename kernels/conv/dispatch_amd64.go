@@ -38,33 +38,37 @@ func copyRunsAVX2(dst, src []float32, dstStep, srcStep, n, runs, run, runStep in
 //go:noescape
 func maxTapsAVX2(dst, src []float32, kh, kw, row, col, c int)
 
-// assembly replaces the portable loops by the level's own. AVX2 has masked
-// stores, but at 20 to 40 micro-operations each on AMD's cores; the portable
-// loops do the last channels instead.
+// assembly replaces the portable loops by the level's own. The transforms and
+// AVX2 work on whole vectors, the portable loops do the last channels: in
+// AVX-512 a masked store can't be forwarded to the loads of the second pass,
+// which made a transform 4 times slower; on AMD's cores a masked store of AVX2
+// is 20 to 40 micro-operations.
 func (k *Kernel) assembly() {
 	switch k.level {
 	case isa.AVX512:
-		k.inputF2, k.inputF4, k.outputF2, k.outputF4 = inputF2AVX512, inputF4AVX512, outputF2AVX512, outputF4AVX512
+		k.inputF2, k.inputF4 = inputTail(16, inputF2AVX512, inputF2), inputTail(16, inputF4AVX512, inputF4)
+		k.outputF2, k.outputF4 = outputTail(16, outputF2AVX512, outputF2), outputTail(16, outputF4AVX512, outputF4)
 		k.copyRuns, k.maxTaps = copyRunsAVX512, maxTapsAVX512
 	case isa.AVX2:
-		k.inputF2, k.inputF4 = inputTail(inputF2AVX2, inputF2), inputTail(inputF4AVX2, inputF4)
-		k.outputF2, k.outputF4 = outputTail(outputF2AVX2, outputF2), outputTail(outputF4AVX2, outputF4)
-		k.copyRuns = copyRunsAVX2
-		k.maxTaps = func(dst, src []float32, kh, kw, row, col, c int) {
-			whole := c &^ 7
-			if whole > 0 {
-				maxTapsAVX2(dst, src, kh, kw, row, col, whole)
-			}
-			if whole < c {
-				maxTaps(dst[whole:], src[whole:], kh, kw, row, col, c-whole)
-			}
-		}
+		k.inputF2, k.inputF4 = inputTail(8, inputF2AVX2, inputF2), inputTail(8, inputF4AVX2, inputF4)
+		k.outputF2, k.outputF4 = outputTail(8, outputF2AVX2, outputF2), outputTail(8, outputF4AVX2, outputF4)
+		k.copyRuns, k.maxTaps = copyRunsAVX2, maxTapsTail
 	}
 }
 
-func inputTail(vector, scalar inputFunc) inputFunc {
+func maxTapsTail(dst, src []float32, kh, kw, row, col, c int) {
+	whole := c &^ 7
+	if whole > 0 {
+		maxTapsAVX2(dst, src, kh, kw, row, col, whole)
+	}
+	if whole < c {
+		maxTaps(dst[whole:], src[whole:], kh, kw, row, col, c-whole)
+	}
+}
+
+func inputTail(lanes int, vector, scalar inputFunc) inputFunc {
 	return func(dst []float32, plane int, src []float32, row, col, c int) {
-		whole := c &^ 7
+		whole := c - c%lanes
 		if whole > 0 {
 			vector(dst, plane, src, row, col, whole)
 		}
@@ -74,9 +78,9 @@ func inputTail(vector, scalar inputFunc) inputFunc {
 	}
 }
 
-func outputTail(vector, scalar outputFunc) outputFunc {
+func outputTail(lanes int, vector, scalar outputFunc) outputFunc {
 	return func(dst []float32, row, col int, m []float32, plane int, bias, res []float32, n int, relu bool) {
-		whole := n &^ 7
+		whole := n - n%lanes
 		if whole > 0 {
 			vector(dst, row, col, m, plane, bias, res, whole, relu)
 		}

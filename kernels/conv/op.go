@@ -21,12 +21,12 @@ type Op struct {
 	plan plan
 
 	// The operands of the current Run, for the pool's tasks.
-	dst, x, bias, residual, ws []float32
-	w                          *Weights
-	norm                       *Norm
-	super                      int
-	ep                         []gemm.Epilogue // one per worker
-	fused, fill, multiply      func(worker, task int)
+	dst, x, bias, residual, ws   []float32
+	w                            *Weights
+	norm                         *Norm
+	super                        int
+	ep                           []gemm.Epilogue // one per worker
+	fused, fill, multiply, store func(worker, task int)
 }
 
 // Norm holds the prologue's factors, both [N,C].
@@ -52,7 +52,7 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	o.ep = make([]gemm.Epilogue, pool.Workers())
 	o.plan = newPlan(o)
 	pool.Reserve(o.plan.scratch)
-	o.fused, o.fill, o.multiply = o.runFused, o.runFill, o.runMultiply
+	o.fused, o.fill, o.multiply, o.store = o.runFused, o.runFill, o.runMultiply, o.runStore
 	if o.algo == Depthwise {
 		o.fused = o.runDepthwise
 	}
@@ -126,6 +126,7 @@ func (o *Op) Run(dst, x []float32, w *Weights, bias, residual []float32, norm *N
 		for o.super = range o.plan.supers {
 			o.pool.Run(o.plan.fills(o.super), o.fill)
 			o.pool.Run(o.plan.multiplies(o.super), o.multiply)
+			o.pool.Run(o.plan.stores(o.super), o.store)
 		}
 	}
 	o.dst, o.x, o.w, o.bias, o.residual, o.norm, o.ws = nil, nil, nil, nil, nil, nil, nil

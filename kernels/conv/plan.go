@@ -13,9 +13,11 @@ import (
 //
 // Where the packed weights are small, a task fills a few rows that stay in its
 // core's L2 and multiplies them at once. Where they are large, a fused task
-// would stream all of them through the cache for those few rows; then the rows
-// of many positions are filled into the workspace first and tasks multiply
-// them by a few columns each, so that weights are read once per super-block.
+// would stream all of them through the cache for those few rows; then all rows
+// of a super-block of positions are filled into the workspace first, and tasks
+// multiply them by some columns of one matrix each, so that weights are read
+// once per super-block. Winograd's products then go through the workspace too
+// and a third step turns them into outputs.
 type plan struct {
 	rows, cols       int // grid of one picture
 	stepH, stepW     int // input rows and columns from one position to the next
@@ -28,7 +30,9 @@ type plan struct {
 	nb       int // output channels of a multiplication
 	chunks   int
 	fillRows int // most positions of a piece
-	subRows  int // most rows of a multiplication
+
+	superRows int // most rows of a super-block
+	subRows   int // most rows of a multiplication
 
 	pieces     []piece
 	split      bool
@@ -40,7 +44,7 @@ type plan struct {
 	bandAt    int
 	patchAt   int
 	blockAt   int // A of a fused task
-	productAt int
+	productAt int // its products; in the workspace with split
 }
 
 // piece is the positions [a,b) of picture n.
@@ -50,13 +54,13 @@ type piece struct{ n, a, b int }
 type super struct{ p0, p1, m0, m1 int }
 
 const (
-	fusedWeights = 3 << 20 // bytes of packed weights up to which tasks are fused
-	superBytes   = 8 << 20 // bytes of A in the workspace
-	chunkColumns = 64      // output channels of a multiplication, about
+	fusedWeights = 3 << 20  // bytes of packed weights up to which tasks are fused
+	superBytes   = 16 << 20 // bytes of A and products in the workspace
+	chunkColumns = 64       // output channels of a multiplication, about
 )
 
 func newPlan(o *Op) plan {
-	g, k := o.geo, o.k.gemm
+	g := o.geo
 	p := plan{rows: g.OutH(), cols: g.OutW(), stepH: g.StrideH, stepW: g.StrideW,
 		extentH: (g.KH-1)*g.DilH + 1, extentW: (g.KW-1)*g.DilW + 1, points: 1}
 	if o.algo == Depthwise {
@@ -76,10 +80,6 @@ func newPlan(o *Op) plan {
 		p.stepH, p.stepW, p.extentH, p.extentW = m, m, m+2, m+2
 		p.points = (m + 2) * (m + 2)
 		p.depth = g.C
-	}
-	p.nb, p.chunks = chunking(g.O, k.NR())
-	if g.Groups > 1 {
-		p.nb, p.chunks = g.O/g.Groups, g.Groups
 	}
 	pointwise := o.pointwise()
 	p.inPlace = pointwise && !o.spec.Norm
@@ -112,62 +112,62 @@ func (o *Op) pointwise() bool {
 	return g.KH == 1 && g.KW == 1 && g.StrideH == 1 && g.StrideW == 1 && g.PadT+g.PadL+g.PadB+g.PadR == 0
 }
 
-// chunking cuts n columns into about equal chunks of whole panels.
-func chunking(n, nr int) (columns, chunks int) {
-	panels := (n + nr - 1) / nr
-	per := max(1, min(panels, (chunkColumns+nr/2)/nr))
-	chunks = (panels + per - 1) / per
-	per = (panels + chunks - 1) / chunks
-	return per * nr, (panels + per - 1) / per
-}
-
 func (p *plan) size(o *Op) {
 	g, k, workers := o.geo, o.k.gemm, o.pool.Workers()
 	l2 := isa.Caches().L2
 	if l2 == 0 {
 		l2 = 1 << 20
 	}
-	grid := p.rows * p.cols
-	total := g.N * grid
-	weights := 4 * p.points * p.depth * g.O
+	total := g.N * p.rows * p.cols
 	perRow := 4 * p.points * p.lda
 	if o.tile() > 0 {
-		perRow += 4 * p.points * p.nb
+		perRow += 4 * p.points * g.O
 	}
 	mr := k.MR()
-	fit := max(1, l2/2/perRow/mr) * mr // positions whose rows fill half of L2
-	p.fillRows = min(fit, 8*mr)
-	p.split = weights > fusedWeights || total < 2*workers*min(p.fillRows, 2*mr)
-	if !p.split && o.algo == Direct && g.Groups == 1 {
-		p.nb, p.chunks = g.O, 1
-	}
+	p.fillRows = max(1, min(8, l2*5/8/perRow/mr)) * mr
+	p.split = 4*p.points*p.depth*g.O > fusedWeights || total < 2*workers*min(p.fillRows, 2*mr)
+	p.nb, p.chunks = g.O/g.Groups, g.Groups
 	if p.split {
 		p.fillRows = max(1, min(16, (total+4*workers-1)/(4*workers)))
 	}
 	p.cut(o)
 	p.fusedTasks = len(p.pieces)
-	p.subRows = p.fillRows
 	if p.split {
-		p.group(g.N*grid, perRow)
-		widest := 0
-		for _, s := range p.supers {
-			widest = max(widest, s.m1-s.m0)
-		}
-		// A product of the rows and one chunk stays in half of L2; enough
-		// tasks for the workers to share evenly.
-		p.subRows = widest
-		if o.tile() > 0 {
-			p.subRows = max(mr, l2*3/4/(4*p.points*p.nb)/mr*mr)
-		}
-		for p.chunks*((widest+p.subRows-1)/p.subRows) < 4*workers && p.subRows > 2*mr {
-			p.subRows = (p.subRows/2 + mr - 1) / mr * mr
-		}
-		p.subRows = min(p.subRows, widest)
-		if !p.inPlace {
-			p.workspace = p.points*(widest*p.lda+planeGap) + planeGap
-		}
+		p.group(total, perRow)
+		p.divide(o)
 	}
 	p.layout(o)
+}
+
+// divide cuts the multiplication of a super-block into tasks: Direct's into
+// about 64 columns each, for A is read from L3 and the weights from memory;
+// Winograd's into points, and into columns as well if those are too few for
+// the workers to share evenly. Both into rows at last.
+func (p *plan) divide(o *Op) {
+	g, mr, nr, workers := o.geo, o.k.gemm.MR(), o.k.gemm.NR(), o.pool.Workers()
+	for _, s := range p.supers {
+		p.superRows = max(p.superRows, s.m1-s.m0)
+	}
+	p.subRows = p.superRows
+	if g.Groups == 1 {
+		panels := (g.O + nr - 1) / nr
+		want := (panels*nr + chunkColumns - 1) / chunkColumns
+		if o.tile() > 0 {
+			want = (8*workers + p.points - 1) / p.points
+		}
+		per := (panels + want - 1) / max(1, want)
+		p.nb, p.chunks = per*nr, (panels+per-1)/per
+	}
+	for p.points*p.chunks*((p.superRows+p.subRows-1)/p.subRows) < 4*workers && p.subRows > 2*mr {
+		p.subRows = (p.subRows/2 + mr - 1) / mr * mr
+	}
+	if !p.inPlace {
+		p.workspace = p.points * (p.superRows*p.lda + planeGap)
+	}
+	if o.tile() > 0 {
+		p.productAt = p.workspace
+		p.workspace += p.points * (p.superRows*g.O + planeGap)
+	}
 }
 
 // planeGap separates Winograd's planes, so that the same tile of all of them
@@ -236,8 +236,10 @@ func (p *plan) layout(o *Op) {
 		p.bandAt = take(largest)
 	}
 	if m := o.tile(); m > 0 {
-		p.patchAt = take((m + 2) * (m + 2) * max(o.geo.C, 2*p.nb))
-		p.productAt = take(p.points * (p.subRows*p.nb + planeGap))
+		p.patchAt = take((m + 2) * (m + 2) * max(o.geo.C, 2*o.geo.O))
+		if !p.split {
+			p.productAt = take(p.points * (p.fillRows*o.geo.O + planeGap))
+		}
 	}
 	if !p.split && !p.inPlace {
 		p.blockAt = take(p.points * (p.fillRows*p.lda + planeGap))
@@ -254,9 +256,20 @@ func (p *plan) fills(i int) int {
 }
 
 // multiplies returns the multiplication tasks of a super-block.
-func (p *plan) multiplies(i int) int {
-	s := p.supers[i]
-	return p.chunks * ((s.m1 - s.m0 + p.subRows - 1) / p.subRows)
+func (p *plan) multiplies(i int) int { return p.points * p.chunks * p.subs(i) }
+
+// subs returns how many row ranges super-block i is multiplied in.
+func (p *plan) subs(i int) int {
+	return (p.supers[i].m1 - p.supers[i].m0 + p.subRows - 1) / p.subRows
+}
+
+// stores returns the tasks that turn Winograd's products of a super-block into
+// outputs.
+func (p *plan) stores(i int) int {
+	if p.points == 1 {
+		return 0
+	}
+	return (p.supers[i].m1 - p.supers[i].m0 + p.fillRows - 1) / p.fillRows
 }
 
 // box is the part of a picture that a piece reads.

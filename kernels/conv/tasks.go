@@ -1,62 +1,70 @@
 package conv
 
-// runFused fills and multiplies one piece.
+// runFused fills, multiplies and stores one piece.
 func (o *Op) runFused(worker, task int) {
 	p, q := &o.plan, o.plan.pieces[task]
 	m0, rows := q.n*p.rows*p.cols+q.a, q.b-q.a
-	a := o.x
-	plane := p.fillRows*p.lda + planeGap
 	if p.inPlace {
-		a = a[m0*p.lda:]
-	} else {
-		a = o.pool.Scratch(worker)[p.blockAt:]
-		o.fillPiece(a, plane, worker, q)
+		for j := range p.chunks {
+			o.multiplyDirect(o.x[m0*p.lda:], worker, m0, rows, j)
+		}
+		return
 	}
-	for j := range p.chunks {
-		o.multiplyRows(a, plane, worker, m0, rows, j)
+	scratch := o.pool.Scratch(worker)
+	a := scratch[p.blockAt:]
+	if o.tile() == 0 {
+		o.fillDirect(a, worker, q)
+		for j := range p.chunks {
+			o.multiplyDirect(a, worker, m0, rows, j)
+		}
+		return
 	}
+	plane, prodPlane := rows*p.lda+planeGap, rows*o.geo.O+planeGap
+	prod := scratch[p.productAt:]
+	o.fillWinograd(a, plane, worker, q)
+	for t := range p.points {
+		o.multiplyPoint(prod[t*prodPlane:], a[t*plane:], worker, t, rows, 0, o.geo.O)
+	}
+	o.storeWinograd(prod, prodPlane, worker, m0, rows)
 }
 
 // runFill fills one piece of the current super-block into the workspace.
 func (o *Op) runFill(worker, task int) {
 	p, s := &o.plan, o.plan.supers[o.super]
 	q := p.pieces[s.p0+task]
-	at := q.n*p.rows*p.cols + q.a - s.m0
-	o.fillPiece(o.ws[at*p.lda:], o.superPlane(), worker, q)
+	a := o.ws[(q.n*p.rows*p.cols+q.a-s.m0)*p.lda:]
+	if o.tile() == 0 {
+		o.fillDirect(a, worker, q)
+		return
+	}
+	o.fillWinograd(a, p.superRows*p.lda+planeGap, worker, q)
 }
 
-// runMultiply computes one chunk of some rows of the current super-block.
-// Neighbouring tasks share the chunk, so that its weights are read once.
+// runMultiply multiplies some rows of the current super-block by some columns
+// of one matrix. Neighbouring tasks share the weights.
 func (o *Op) runMultiply(worker, task int) {
 	p, s := &o.plan, o.plan.supers[o.super]
-	subs := (s.m1 - s.m0 + p.subRows - 1) / p.subRows
-	j, i := task/subs, task%subs
-	r0, r1 := (s.m1-s.m0)*i/subs, (s.m1-s.m0)*(i+1)/subs
-	a := o.ws
-	if p.inPlace {
-		a = o.x[s.m0*p.lda:]
-	}
-	o.multiplyRows(a[r0*p.lda:], o.superPlane(), worker, s.m0+r0, r1-r0, j)
-}
-
-// superPlane is the distance of Winograd's planes in the workspace.
-func (o *Op) superPlane() int {
-	s := o.plan.supers[o.super]
-	return (s.m1-s.m0)*o.plan.lda + planeGap
-}
-
-func (o *Op) fillPiece(a []float32, plane, worker int, q piece) {
-	if o.tile() > 0 {
-		o.fillWinograd(a, plane, worker, q)
+	subs := p.subs(o.super)
+	r0, r1 := (s.m1-s.m0)*(task%subs)/subs, (s.m1-s.m0)*(task%subs+1)/subs
+	task /= subs
+	j, t := task%p.chunks, task/p.chunks
+	if o.tile() == 0 {
+		a := o.ws
+		if p.inPlace {
+			a = o.x[s.m0*p.lda:]
+		}
+		o.multiplyDirect(a[r0*p.lda:], worker, s.m0+r0, r1-r0, j)
 		return
 	}
-	o.fillDirect(a, worker, q)
+	g := o.geo
+	prod := o.ws[p.productAt+t*(p.superRows*g.O+planeGap):]
+	a := o.ws[t*(p.superRows*p.lda+planeGap):]
+	o.multiplyPoint(prod[r0*g.O:], a[r0*p.lda:], worker, t, r1-r0, j*p.nb, min((j+1)*p.nb, g.O))
 }
 
-func (o *Op) multiplyRows(a []float32, plane, worker, m0, rows, j int) {
-	if o.tile() > 0 {
-		o.multiplyWinograd(a, plane, worker, m0, rows, j)
-		return
-	}
-	o.multiplyDirect(a, worker, m0, rows, j)
+// runStore turns the products of some tiles of the super-block into outputs.
+func (o *Op) runStore(worker, task int) {
+	p, s := &o.plan, o.plan.supers[o.super]
+	r0, r1 := task*p.fillRows, min((task+1)*p.fillRows, s.m1-s.m0)
+	o.storeWinograd(o.ws[p.productAt+r0*o.geo.O:], p.superRows*o.geo.O+planeGap, worker, s.m0+r0, r1-r0)
 }

@@ -1,9 +1,5 @@
 package conv
 
-import "syntic/kernels/ref"
-
-const actReLU = ref.ReLU // None and ReLU are part of the output transforms
-
 // inputFunc writes dst[t·plane+i] for each point t and channel i of c: the
 // transform Bᵀ d B of the square tile whose pixel (r,s) is src[r·row+s·col].
 type inputFunc func(dst []float32, plane int, src []float32, row, col, c int)

@@ -1,6 +1,9 @@
 package conv
 
-import "syntic/kernels/gemm"
+import (
+	"syntic/kernels/gemm"
+	"syntic/kernels/ref"
+)
 
 // The Winograd algorithm for m outputs of 3 taps is Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A
 // with matrices made from m+1 points and infinity (Lavin and Gray, arXiv
@@ -34,36 +37,33 @@ func gRow(p float64) [3]float64 {
 	return [3]float64{1 / d, p / d, p * p / d}
 }
 
-// packWinograd transforms the weights; the matrix of chunk j and point t is
-// at j·points+t, so that a multiplication reads them in order.
+// packWinograd transforms the weights into one matrix per point.
 func (o *Op) packWinograd(w []float32) []*gemm.Weights {
-	g, p := o.geo, &o.plan
+	g := o.geo
 	rows := gF4
 	if o.algo == WinogradF2 {
 		rows = gF2
 	}
-	t := len(rows)
-	mats := make([]*gemm.Weights, p.chunks*p.points)
-	b := make([]float32, p.points*p.nb*g.C)
-	for j := range p.chunks {
-		n := min(p.nb, g.O-j*p.nb)
-		for i := range n * g.C {
-			k := w[(j*p.nb*g.C+i)*9:][:9]
-			for u := range rows {
+	side, size := len(rows), g.O*g.C
+	mats := make([]*gemm.Weights, side*side)
+	// A row of points at a time bounds the temporary memory.
+	b := make([]float32, side*size)
+	for u, gu := range rows {
+		o.pool.Run(g.O, func(_, n int) {
+			for i := n * g.C; i < (n+1)*g.C; i++ {
+				k := w[i*9 : i*9+9]
 				var half [3]float64 // row u of G·g
-				for v := range 3 {
-					for r, c := range rows[u] {
-						half[v] += c * float64(k[r*3+v])
-					}
+				for v := range half {
+					half[v] = gu[0]*float64(k[v]) + gu[1]*float64(k[3+v]) + gu[2]*float64(k[6+v])
 				}
-				for v, c := range rows {
-					b[(u*t+v)*n*g.C+i] = float32(half[0]*c[0] + half[1]*c[1] + half[2]*c[2])
+				for v, gv := range rows {
+					b[v*size+i] = float32(half[0]*gv[0] + half[1]*gv[1] + half[2]*gv[2])
 				}
 			}
-		}
-		for u := range p.points {
-			mats[j*p.points+u] = o.k.gemm.PackF32(b[u*n*g.C:(u+1)*n*g.C], gemm.NK, g.C, n)
-		}
+		})
+		o.pool.Run(side, func(_, v int) {
+			mats[u*side+v] = o.k.gemm.PackF32(b[v*size:(v+1)*size], gemm.NK, g.C, g.O)
+		})
 	}
 	return mats
 }
@@ -94,76 +94,62 @@ func (o *Op) fillWinograd(a []float32, plane, worker int, q piece) {
 	}
 }
 
-// multiplyWinograd computes chunk j of the outputs of the tiles [m0,m0+rows),
-// counted over all pictures, from their transformed inputs.
-func (o *Op) multiplyWinograd(a []float32, plane, worker, m0, rows, j int) {
-	g, p := o.geo, &o.plan
-	scratch := o.pool.Scratch(worker)
-	prod := scratch[p.productAt:]
-	n0 := j * p.nb
-	n := min(p.nb, g.O-n0)
-	prodPlane := rows*p.nb + planeGap
+// multiplyPoint multiplies transformed tiles by the columns [n0,n1) of the
+// matrix of point t.
+func (o *Op) multiplyPoint(prod, a []float32, worker, t, rows, n0, n1 int) {
 	ep := &o.ep[worker]
 	*ep = gemm.Epilogue{}
-	for t := range p.points {
-		o.k.gemm.Block(prod[t*prodPlane:], p.nb, a[t*plane:], p.lda, o.w.mats[j*p.points+t], rows, 0, n, ep, scratch)
-	}
-	var bias []float32
-	if o.bias != nil {
-		bias = o.bias[n0 : n0+n]
-	}
+	o.k.gemm.Block(prod, o.geo.O, a, o.plan.lda, o.w.mats[t], rows, n0, n1, ep, o.pool.Scratch(worker))
+}
+
+// storeWinograd writes the outputs of the tiles [m0,m0+rows), counted over all
+// pictures, from their products.
+func (o *Op) storeWinograd(prod []float32, plane, worker, m0, rows int) {
+	p := &o.plan
 	grid := p.rows * p.cols
+	patch := o.pool.Scratch(worker)[p.patchAt:]
 	for i := range rows {
 		at := (m0 + i) % grid
-		o.storeTile(prod[i*p.nb:], prodPlane, scratch[p.patchAt:], bias, (m0+i)/grid, at/p.cols, at%p.cols, n0, n)
+		o.storeTile(prod[i*o.geo.O:], plane, patch, (m0+i)/grid, at/p.cols, at%p.cols)
 	}
 }
 
-// storeTile transforms the products of one tile into outputs, channels
-// [n0,n0+n), of picture pic; rows and columns past the picture's are dropped.
-func (o *Op) storeTile(prod []float32, plane int, patch, bias []float32, pic, tr, tc, n0, n int) {
-	p, side := &o.plan, o.tile()
-	oh, ow := o.geo.OutH(), o.geo.OutW()
+// storeTile transforms the products of one tile of picture pic into outputs;
+// rows and columns past the picture's are dropped.
+func (o *Op) storeTile(prod []float32, plane int, patch []float32, pic, tr, tc int) {
+	side, oh, ow, n := o.tile(), o.geo.OutH(), o.geo.OutW(), o.geo.O
 	transform := o.k.outputF4
 	if o.algo == WinogradF2 {
 		transform = o.k.outputF2
 	}
 	h, w := tr*side, tc*side
-	row, col := ow*o.geo.O, o.geo.O
-	at := (pic*oh+h)*row + w*col + n0
-	relu := o.spec.Act == actReLU
+	at := ((pic*oh+h)*ow + w) * n
+	relu := o.spec.Act == ref.ReLU
 	rows, cols := min(side, oh-h), min(side, ow-w)
+	var res []float32
 	if rows == side && cols == side {
-		var res []float32
 		if o.residual != nil {
 			res = o.residual[at:]
 		}
-		transform(o.dst[at:], row, col, prod, plane, bias, res, n, relu)
+		transform(o.dst[at:], ow*n, n, prod, plane, o.bias, res, n, relu)
 	} else {
-		out := patch[:side*side*p.nb]
-		var res []float32
+		out := patch[:side*side*n]
 		if o.residual != nil {
-			res = patch[side*side*p.nb:]
+			res = patch[side*side*n:]
 			for r := range rows {
-				for c := range cols {
-					copy(res[(r*side+c)*p.nb:][:n], o.residual[at+r*row+c*col:])
-				}
+				copy(res[r*side*n:], o.residual[at+r*ow*n:][:cols*n])
 			}
 		}
-		transform(out, side*p.nb, p.nb, prod, plane, bias, res, n, relu)
+		transform(out, side*n, n, prod, plane, o.bias, res, n, relu)
 		for r := range rows {
-			for c := range cols {
-				copy(o.dst[at+r*row+c*col:][:n], out[(r*side+c)*p.nb:])
-			}
+			copy(o.dst[at+r*ow*n:], out[r*side*n:][:cols*n])
 		}
 	}
-	if o.spec.Act <= actReLU {
+	if o.spec.Act == ref.None || relu {
 		return
 	}
 	for r := range rows {
-		for c := range cols {
-			y := o.dst[at+r*row+c*col:][:n]
-			o.k.elem.Act(y, y, o.spec.Act)
-		}
+		y := o.dst[at+r*ow*n:][:cols*n]
+		o.k.elem.Act(y, y, o.spec.Act)
 	}
 }

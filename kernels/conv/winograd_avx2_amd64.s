@@ -24,7 +24,7 @@ GLOBL out4<>(SB), RODATA|NOPTR, $24
 //
 //	SI  src, column  R8 R9  row, 3 rows  R12  col
 //	DI  dst  AX BX  plane, 3 planes  R10 R11  6 and 18 planes
-//	CX DX R13 R15  temporary  c+72(FP)  channels left
+//	CX DX R13 R15  temporary  c+72(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { dst[.,s] = Bt·src[.,s] }; for u { dst[u,.] = dst[u,.]·B } }
 //
@@ -137,7 +137,7 @@ rows:
 //
 //	SI  m  AX BX  plane, 3 planes  R10 R11  6 and 18 planes
 //	DI  dst  R13  res  R8  row  R9  col  R12  3 col  DX  bias
-//	CX R15  temporary  n+120(FP)  channels left
+//	CX R15  temporary  n+120(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { m[.,s] = At·m[.,s] }; for r { dst[r,.] = max(m[r,.]·A + bias + res[r,.], floor) } }
 //
@@ -272,7 +272,7 @@ save:
 //
 //	SI  src, column  R8 R9  row, 3 rows  R12  col
 //	DI  dst  AX BX  plane, 3 planes  R10 R11  4 and 12 planes
-//	CX DX R13 R15  temporary  c+72(FP)  channels left
+//	CX DX R13 R15  temporary  c+72(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { dst[.,s] = Bt·src[.,s] }; for u { dst[u,.] = dst[u,.]·B } }
 //
@@ -340,7 +340,7 @@ rows:
 //
 //	SI  m  AX BX  plane, 3 planes  R10 R11  4 and 12 planes
 //	DI  dst  R13  res  R8  row  R9  col  R12  3 col  DX  bias
-//	CX R15  temporary  n+120(FP)  channels left
+//	CX R15  temporary  n+120(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { m[.,s] = At·m[.,s] }; for r { dst[r,.] = max(m[r,.]·A + bias + res[r,.], floor) } }
 //

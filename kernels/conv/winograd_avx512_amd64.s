@@ -24,7 +24,7 @@ GLOBL out4<>(SB), RODATA|NOPTR, $24
 //
 //	SI  src, column  R8 R9  row, 3 rows  R12  col
 //	DI  dst  AX BX  plane, 3 planes  R10 R11  6 and 18 planes
-//	CX DX R13 R15  temporary  c+72(FP)  channels left
+//	CX DX R13 R15  temporary  c+72(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { dst[.,s] = Bt·src[.,s] }; for u { dst[u,.] = dst[u,.]·B } }
 //
@@ -49,25 +49,17 @@ TEXT ·inputF4AVX512(SB), NOSPLIT, $0-80
 	VBROADCASTSS in4<>+20(SB), Z15
 	LEAQ (R10)(R10*2), R11
 channels:
-	MOVQ c+72(FP), CX
-	MOVQ $-1, R15
-	CMPQ CX, $16
-	JGE  full
-	SHLQ CX, R15 // the lanes below CX
-	NOTQ R15
-full:
-	KMOVW R15, K1
 	MOVQ DI, DX
 	MOVQ SI, R13
 	MOVQ $6, R15
 columns:
 	LEAQ (R13)(R9*1), CX
-	VMOVUPS.Z (R13), K1, Z0
-	VMOVUPS.Z (R13)(R8*1), K1, Z1
-	VMOVUPS.Z (R13)(R8*2), K1, Z2
-	VMOVUPS.Z (R13)(R9*1), K1, Z3
-	VMOVUPS.Z (R13)(R8*4), K1, Z4
-	VMOVUPS.Z (CX)(R8*2), K1, Z5
+	VMOVUPS (R13), Z0
+	VMOVUPS (R13)(R8*1), Z1
+	VMOVUPS (R13)(R8*2), Z2
+	VMOVUPS (R13)(R9*1), Z3
+	VMOVUPS (R13)(R8*4), Z4
+	VMOVUPS (CX)(R8*2), Z5
 	VMOVAPS Z4, Z6
 	VMOVAPS Z3, Z7
 	VMOVAPS Z4, Z8
@@ -87,12 +79,12 @@ columns:
 	VFMADD231PS Z15, Z9, Z1
 	VFNMADD231PS Z15, Z9, Z8
 	LEAQ (DX)(R11*1), CX
-	VMOVUPS Z4, K1, (DX)
-	VMOVUPS Z0, K1, (DX)(R10*1)
-	VMOVUPS Z6, K1, (DX)(R10*2)
-	VMOVUPS Z1, K1, (DX)(R11*1)
-	VMOVUPS Z8, K1, (DX)(R10*4)
-	VMOVUPS Z5, K1, (CX)(R10*2)
+	VMOVUPS Z4, (DX)
+	VMOVUPS Z0, (DX)(R10*1)
+	VMOVUPS Z6, (DX)(R10*2)
+	VMOVUPS Z1, (DX)(R11*1)
+	VMOVUPS Z8, (DX)(R10*4)
+	VMOVUPS Z5, (CX)(R10*2)
 	ADDQ R12, R13
 	ADDQ AX, DX
 	DECQ R15
@@ -101,12 +93,12 @@ columns:
 	MOVQ $6, R15
 rows:
 	LEAQ (DX)(BX*1), CX
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (DX)(AX*1), K1, Z1
-	VMOVUPS.Z (DX)(AX*2), K1, Z2
-	VMOVUPS.Z (DX)(BX*1), K1, Z3
-	VMOVUPS.Z (DX)(AX*4), K1, Z4
-	VMOVUPS.Z (CX)(AX*2), K1, Z5
+	VMOVUPS (DX), Z0
+	VMOVUPS (DX)(AX*1), Z1
+	VMOVUPS (DX)(AX*2), Z2
+	VMOVUPS (DX)(BX*1), Z3
+	VMOVUPS (DX)(AX*4), Z4
+	VMOVUPS (CX)(AX*2), Z5
 	VMOVAPS Z4, Z6
 	VMOVAPS Z3, Z7
 	VMOVAPS Z4, Z8
@@ -125,12 +117,12 @@ rows:
 	VFNMADD231PS Z14, Z7, Z6
 	VFMADD231PS Z15, Z9, Z1
 	VFNMADD231PS Z15, Z9, Z8
-	VMOVUPS Z4, K1, (DX)
-	VMOVUPS Z0, K1, (DX)(AX*1)
-	VMOVUPS Z6, K1, (DX)(AX*2)
-	VMOVUPS Z1, K1, (DX)(BX*1)
-	VMOVUPS Z8, K1, (DX)(AX*4)
-	VMOVUPS Z5, K1, (CX)(AX*2)
+	VMOVUPS Z4, (DX)
+	VMOVUPS Z0, (DX)(AX*1)
+	VMOVUPS Z6, (DX)(AX*2)
+	VMOVUPS Z1, (DX)(BX*1)
+	VMOVUPS Z8, (DX)(AX*4)
+	VMOVUPS Z5, (CX)(AX*2)
 	ADDQ R10, DX
 	DECQ R15
 	JNZ rows
@@ -145,7 +137,7 @@ rows:
 //
 //	SI  m  AX BX  plane, 3 planes  R10 R11  6 and 18 planes
 //	DI  dst  R13  res  R8  row  R9  col  R12  3 col  DX  bias
-//	CX R15  temporary  n+120(FP)  channels left
+//	CX R15  temporary  n+120(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { m[.,s] = At·m[.,s] }; for r { dst[r,.] = max(m[r,.]·A + bias + res[r,.], floor) } }
 //
@@ -172,23 +164,15 @@ TEXT ·outputF4AVX512(SB), NOSPLIT, $0-129
 	VBROADCASTSS out4<>+16(SB), Z14
 	VBROADCASTSS out4<>+20(SB), Z15
 channels:
-	MOVQ n+120(FP), CX
-	MOVQ $-1, R15
-	CMPQ CX, $16
-	JGE  full
-	SHLQ CX, R15 // the lanes below CX
-	NOTQ R15
-full:
-	KMOVW R15, K1
 	MOVQ $6, R15
 columns:
 	LEAQ (SI)(R11*1), CX
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (SI)(R10*1), K1, Z1
-	VMOVUPS.Z (SI)(R10*2), K1, Z2
-	VMOVUPS.Z (SI)(R11*1), K1, Z3
-	VMOVUPS.Z (SI)(R10*4), K1, Z4
-	VMOVUPS.Z (CX)(R10*2), K1, Z5
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R10*1), Z1
+	VMOVUPS (SI)(R10*2), Z2
+	VMOVUPS (SI)(R11*1), Z3
+	VMOVUPS (SI)(R10*4), Z4
+	VMOVUPS (CX)(R10*2), Z5
 	VADDPS Z2, Z1, Z6 // m1+m2
 	VSUBPS Z2, Z1, Z7
 	VADDPS Z4, Z3, Z8
@@ -202,10 +186,10 @@ columns:
 	VFMADD231PS Z11, Z9, Z1
 	VFMADD231PS Z13, Z8, Z2
 	VFMADD231PS Z15, Z9, Z3
-	VMOVUPS Z0, K1, (SI)
-	VMOVUPS Z1, K1, (SI)(R10*1)
-	VMOVUPS Z2, K1, (SI)(R10*2)
-	VMOVUPS Z3, K1, (SI)(R11*1)
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, (SI)(R10*1)
+	VMOVUPS Z2, (SI)(R10*2)
+	VMOVUPS Z3, (SI)(R11*1)
 	ADDQ AX, SI
 	DECQ R15
 	JNZ columns
@@ -213,12 +197,12 @@ columns:
 	MOVQ $4, R15
 rows:
 	LEAQ (SI)(BX*1), CX
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (SI)(AX*1), K1, Z1
-	VMOVUPS.Z (SI)(AX*2), K1, Z2
-	VMOVUPS.Z (SI)(BX*1), K1, Z3
-	VMOVUPS.Z (SI)(AX*4), K1, Z4
-	VMOVUPS.Z (CX)(AX*2), K1, Z5
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(AX*1), Z1
+	VMOVUPS (SI)(AX*2), Z2
+	VMOVUPS (SI)(BX*1), Z3
+	VMOVUPS (SI)(AX*4), Z4
+	VMOVUPS (CX)(AX*2), Z5
 	VADDPS Z2, Z1, Z6 // m1+m2
 	VSUBPS Z2, Z1, Z7
 	VADDPS Z4, Z3, Z8
@@ -234,7 +218,7 @@ rows:
 	VFMADD231PS Z15, Z9, Z3
 	CMPQ bias_base+72(FP), $0
 	JEQ residual
-	VMOVUPS.Z (DX), K1, Z6
+	VMOVUPS (DX), Z6
 	VADDPS Z6, Z0, Z0
 	VADDPS Z6, Z1, Z1
 	VADDPS Z6, Z2, Z2
@@ -242,13 +226,13 @@ rows:
 residual:
 	CMPQ res_base+96(FP), $0
 	JEQ activation
-	VMOVUPS.Z (R13), K1, Z6
+	VMOVUPS (R13), Z6
 	VADDPS Z6, Z0, Z0
-	VMOVUPS.Z (R13)(R9*1), K1, Z6
+	VMOVUPS (R13)(R9*1), Z6
 	VADDPS Z6, Z1, Z1
-	VMOVUPS.Z (R13)(R9*2), K1, Z6
+	VMOVUPS (R13)(R9*2), Z6
 	VADDPS Z6, Z2, Z2
-	VMOVUPS.Z (R13)(R12*1), K1, Z6
+	VMOVUPS (R13)(R12*1), Z6
 	VADDPS Z6, Z3, Z3
 activation:
 	CMPB relu+128(FP), $0
@@ -259,10 +243,10 @@ activation:
 	VMAXPS Z2, Z6, Z2 // NaN, the second operand, stays
 	VMAXPS Z3, Z6, Z3 // NaN, the second operand, stays
 save:
-	VMOVUPS Z0, K1, (DI)
-	VMOVUPS Z1, K1, (DI)(R9*1)
-	VMOVUPS Z2, K1, (DI)(R9*2)
-	VMOVUPS Z3, K1, (DI)(R12*1)
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, (DI)(R9*1)
+	VMOVUPS Z2, (DI)(R9*2)
+	VMOVUPS Z3, (DI)(R12*1)
 	ADDQ R10, SI
 	ADDQ R8, DI
 	ADDQ R8, R13
@@ -288,7 +272,7 @@ save:
 //
 //	SI  src, column  R8 R9  row, 3 rows  R12  col
 //	DI  dst  AX BX  plane, 3 planes  R10 R11  4 and 12 planes
-//	CX DX R13 R15  temporary  c+72(FP)  channels left
+//	CX DX R13 R15  temporary  c+72(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { dst[.,s] = Bt·src[.,s] }; for u { dst[u,.] = dst[u,.]·B } }
 //
@@ -307,30 +291,22 @@ TEXT ·inputF2AVX512(SB), NOSPLIT, $0-80
 	LEAQ (AX)(BX*1), R10
 	LEAQ (R10)(R10*2), R11
 channels:
-	MOVQ c+72(FP), CX
-	MOVQ $-1, R15
-	CMPQ CX, $16
-	JGE  full
-	SHLQ CX, R15 // the lanes below CX
-	NOTQ R15
-full:
-	KMOVW R15, K1
 	MOVQ DI, DX
 	MOVQ SI, R13
 	MOVQ $4, R15
 columns:
-	VMOVUPS.Z (R13), K1, Z0
-	VMOVUPS.Z (R13)(R8*1), K1, Z1
-	VMOVUPS.Z (R13)(R8*2), K1, Z2
-	VMOVUPS.Z (R13)(R9*1), K1, Z3
+	VMOVUPS (R13), Z0
+	VMOVUPS (R13)(R8*1), Z1
+	VMOVUPS (R13)(R8*2), Z2
+	VMOVUPS (R13)(R9*1), Z3
 	VSUBPS Z2, Z0, Z4
 	VADDPS Z2, Z1, Z5
 	VSUBPS Z1, Z2, Z6
 	VSUBPS Z1, Z3, Z7
-	VMOVUPS Z4, K1, (DX)
-	VMOVUPS Z5, K1, (DX)(R10*1)
-	VMOVUPS Z6, K1, (DX)(R10*2)
-	VMOVUPS Z7, K1, (DX)(R11*1)
+	VMOVUPS Z4, (DX)
+	VMOVUPS Z5, (DX)(R10*1)
+	VMOVUPS Z6, (DX)(R10*2)
+	VMOVUPS Z7, (DX)(R11*1)
 	ADDQ R12, R13
 	ADDQ AX, DX
 	DECQ R15
@@ -338,18 +314,18 @@ columns:
 	MOVQ DI, DX
 	MOVQ $4, R15
 rows:
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (DX)(AX*1), K1, Z1
-	VMOVUPS.Z (DX)(AX*2), K1, Z2
-	VMOVUPS.Z (DX)(BX*1), K1, Z3
+	VMOVUPS (DX), Z0
+	VMOVUPS (DX)(AX*1), Z1
+	VMOVUPS (DX)(AX*2), Z2
+	VMOVUPS (DX)(BX*1), Z3
 	VSUBPS Z2, Z0, Z4
 	VADDPS Z2, Z1, Z5
 	VSUBPS Z1, Z2, Z6
 	VSUBPS Z1, Z3, Z7
-	VMOVUPS Z4, K1, (DX)
-	VMOVUPS Z5, K1, (DX)(AX*1)
-	VMOVUPS Z6, K1, (DX)(AX*2)
-	VMOVUPS Z7, K1, (DX)(BX*1)
+	VMOVUPS Z4, (DX)
+	VMOVUPS Z5, (DX)(AX*1)
+	VMOVUPS Z6, (DX)(AX*2)
+	VMOVUPS Z7, (DX)(BX*1)
 	ADDQ R10, DX
 	DECQ R15
 	JNZ rows
@@ -364,7 +340,7 @@ rows:
 //
 //	SI  m  AX BX  plane, 3 planes  R10 R11  4 and 12 planes
 //	DI  dst  R13  res  R8  row  R9  col  R12  3 col  DX  bias
-//	CX R15  temporary  n+120(FP)  channels left
+//	CX R15  temporary  n+120(FP)  channels left, whole vectors
 //
 //	for i in channels { for s { m[.,s] = At·m[.,s] }; for r { dst[r,.] = max(m[r,.]·A + bias + res[r,.], floor) } }
 //
@@ -385,51 +361,43 @@ TEXT ·outputF2AVX512(SB), NOSPLIT, $0-129
 	LEAQ (AX)(BX*1), R10
 	LEAQ (R10)(R10*2), R11
 channels:
-	MOVQ n+120(FP), CX
-	MOVQ $-1, R15
-	CMPQ CX, $16
-	JGE  full
-	SHLQ CX, R15 // the lanes below CX
-	NOTQ R15
-full:
-	KMOVW R15, K1
 	MOVQ $4, R15
 columns:
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (SI)(R10*1), K1, Z1
-	VMOVUPS.Z (SI)(R10*2), K1, Z2
-	VMOVUPS.Z (SI)(R11*1), K1, Z3
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R10*1), Z1
+	VMOVUPS (SI)(R10*2), Z2
+	VMOVUPS (SI)(R11*1), Z3
 	VADDPS Z2, Z1, Z4
 	VSUBPS Z2, Z1, Z5
 	VADDPS Z4, Z0, Z0
 	VADDPS Z3, Z5, Z1
-	VMOVUPS Z0, K1, (SI)
-	VMOVUPS Z1, K1, (SI)(R10*1)
+	VMOVUPS Z0, (SI)
+	VMOVUPS Z1, (SI)(R10*1)
 	ADDQ AX, SI
 	DECQ R15
 	JNZ columns
 	SUBQ R10, SI
 	MOVQ $2, R15
 rows:
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (SI)(AX*1), K1, Z1
-	VMOVUPS.Z (SI)(AX*2), K1, Z2
-	VMOVUPS.Z (SI)(BX*1), K1, Z3
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(AX*1), Z1
+	VMOVUPS (SI)(AX*2), Z2
+	VMOVUPS (SI)(BX*1), Z3
 	VADDPS Z2, Z1, Z4
 	VSUBPS Z2, Z1, Z5
 	VADDPS Z4, Z0, Z0
 	VADDPS Z3, Z5, Z1
 	CMPQ bias_base+72(FP), $0
 	JEQ residual
-	VMOVUPS.Z (DX), K1, Z6
+	VMOVUPS (DX), Z6
 	VADDPS Z6, Z0, Z0
 	VADDPS Z6, Z1, Z1
 residual:
 	CMPQ res_base+96(FP), $0
 	JEQ activation
-	VMOVUPS.Z (R13), K1, Z6
+	VMOVUPS (R13), Z6
 	VADDPS Z6, Z0, Z0
-	VMOVUPS.Z (R13)(R9*1), K1, Z6
+	VMOVUPS (R13)(R9*1), Z6
 	VADDPS Z6, Z1, Z1
 activation:
 	CMPB relu+128(FP), $0
@@ -438,8 +406,8 @@ activation:
 	VMAXPS Z0, Z6, Z0 // NaN, the second operand, stays
 	VMAXPS Z1, Z6, Z1 // NaN, the second operand, stays
 save:
-	VMOVUPS Z0, K1, (DI)
-	VMOVUPS Z1, K1, (DI)(R9*1)
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z1, (DI)(R9*1)
 	ADDQ R10, SI
 	ADDQ R8, DI
 	ADDQ R8, R13

@@ -109,7 +109,7 @@ func (e *emitter) input(n int) {
 		//
 		//	SI  src, column  R8 R9  row, 3 rows  R12  col
 		//	DI  dst  AX BX  plane, 3 planes  R10 R11  %[3]d and %[4]d planes
-		//	CX DX R13 R15  temporary  c+72(FP)  channels left
+		//	CX DX R13 R15  temporary  c+72(FP)  channels left, whole vectors
 		//
 		//	for i in channels { for s { dst[.,s] = Bt·src[.,s] }; for u { dst[u,.] = dst[u,.]·B } }
 		//
@@ -133,17 +133,16 @@ func (e *emitter) input(n int) {
 	}
 	e.p("LEAQ (R10)(R10*2), R11")
 	e.p("channels:")
-	e.mask("c+72(FP)", "full")
 	e.p(`MOVQ DI, DX
 		MOVQ SI, R13
 		MOVQ $%d, R15
 		columns:`, n)
 	for i, at := range e.lines("R13", "R8", "R9", n) {
-		e.load(at, i)
+		e.p("VMOVUPS %s, V%d", at, i)
 	}
 	out := e.bt(n)
 	for i, at := range e.lines("DX", "R10", "R11", n) {
-		e.store(out[i], at)
+		e.p("VMOVUPS V%d, %s", out[i], at)
 	}
 	e.p(`ADDQ R12, R13
 		ADDQ AX, DX
@@ -154,11 +153,11 @@ func (e *emitter) input(n int) {
 		rows:`, n)
 	at := e.lines("DX", "AX", "BX", n)
 	for i := range at {
-		e.load(at[i], i)
+		e.p("VMOVUPS %s, V%d", at[i], i)
 	}
 	out = e.bt(n)
 	for i := range at {
-		e.store(out[i], at[i])
+		e.p("VMOVUPS V%d, %s", out[i], at[i])
 	}
 	e.p(`ADDQ R10, DX
 		DECQ R15
@@ -186,7 +185,7 @@ func (e *emitter) output(n int) {
 		//
 		//	SI  m  AX BX  plane, 3 planes  R10 R11  %[3]d and %[4]d planes
 		//	DI  dst  R13  res  R8  row  R9  col  R12  3 col  DX  bias
-		//	CX R15  temporary  n+120(FP)  channels left
+		//	CX R15  temporary  n+120(FP)  channels left, whole vectors
 		//
 		//	for i in channels { for s { m[.,s] = At·m[.,s] }; for r { dst[r,.] = max(m[r,.]·A + bias + res[r,.], floor) } }
 		//
@@ -214,14 +213,13 @@ func (e *emitter) output(n int) {
 		e.consts("out4")
 	}
 	e.p("channels:")
-	e.mask("n+120(FP)", "full")
 	e.p("MOVQ $%d, R15\ncolumns:", n)
 	for i, at := range e.lines("SI", "R10", "R11", n) {
-		e.load(at, i)
+		e.p("VMOVUPS %s, V%d", at, i)
 	}
 	e.at(n)
 	for i, at := range e.lines("SI", "R10", "R11", m) {
-		e.store(i, at)
+		e.p("VMOVUPS V%d, %s", i, at)
 	}
 	e.p(`ADDQ AX, SI
 		DECQ R15
@@ -230,17 +228,17 @@ func (e *emitter) output(n int) {
 		MOVQ $%d, R15
 		rows:`, m)
 	for i, at := range e.lines("SI", "AX", "BX", n) {
-		e.load(at, i)
+		e.p("VMOVUPS %s, V%d", at, i)
 	}
 	e.at(n)
 	e.p("CMPQ bias_base+72(FP), $0\nJEQ residual")
-	e.load("(DX)", 6)
+	e.p("VMOVUPS %s, V%d", "(DX)", 6)
 	for i := range m {
 		e.p("VADDPS V6, V%d, V%d", i, i)
 	}
 	e.p("residual:\nCMPQ res_base+96(FP), $0\nJEQ activation")
 	for i, at := range []string{"(R13)", "(R13)(R9*1)", "(R13)(R9*2)", "(R13)(R12*1)"}[:m] {
-		e.load(at, 6)
+		e.p("VMOVUPS %s, V%d", at, 6)
 		e.p("VADDPS V6, V%d, V%d", i, i)
 	}
 	e.p("activation:\nCMPB relu+128(FP), $0\nJEQ save\nVXORPS V6, V6, V6")
@@ -249,7 +247,7 @@ func (e *emitter) output(n int) {
 	}
 	e.p("save:")
 	for i, at := range []string{"(DI)", "(DI)(R9*1)", "(DI)(R9*2)", "(DI)(R12*1)"}[:m] {
-		e.store(i, at)
+		e.p("VMOVUPS V%d, %s", i, at)
 	}
 	e.p(`ADDQ R10, SI
 		ADDQ R8, DI
