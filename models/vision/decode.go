@@ -2,6 +2,7 @@ package vision
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/gif"
@@ -93,6 +94,13 @@ func decodeFormat(data []byte, format string, l Limits) (*Picture, error) {
 	case formatJPEG:
 		return decodeJPEG(data, l)
 	case formatPNG:
+		if len(data) >= 24 {
+			// The decoder's own check calls a huge size unsupported.
+			be := binary.BigEndian
+			if err := l.check(format, int(be.Uint32(data[16:])), int(be.Uint32(data[20:]))); err != nil {
+				return nil, err
+			}
+		}
 		return decodeWith(data, format, l, png.DecodeConfig, png.Decode)
 	case formatGIF:
 		return decodeGIF(data, l)

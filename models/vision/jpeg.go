@@ -279,16 +279,16 @@ func (d *jpegDecoder) colors() func(out []byte, in [][]byte) {
 	case 4:
 		ycck := d.adobe > 0
 		return func(out []byte, in [][]byte) {
-			var ink [4]byte
-			for x := range in[0] {
-				if ycck {
-					// The conversion gives what is left of each ink, twice inverted.
-					yccToRGB(ink[:3], in[0][x], in[1][x], in[2][x])
-				} else {
-					ink[0], ink[1], ink[2] = 255-in[0][x], 255-in[1][x], 255-in[2][x]
+			if ycck {
+				// What the conversion gives is, inverted twice, the ink.
+				yccToRGB(out, in[0], in[1], in[2])
+			}
+			for x, k := range in[3] {
+				o := out[3*x : 3*x+3]
+				if !ycck {
+					o[0], o[1], o[2] = 255-in[0][x], 255-in[1][x], 255-in[2][x]
 				}
-				ink[3] = 255 - in[3][x]
-				cmyk(out[3*x:3*x+3], ink[:])
+				cmyk(o, []byte{o[0], o[1], o[2], 255 - k})
 			}
 		}
 	}
@@ -300,11 +300,5 @@ func (d *jpegDecoder) colors() func(out []byte, in [][]byte) {
 			}
 		}
 	}
-	return func(out []byte, in [][]byte) {
-		luma := in[0]
-		cb, cr := in[1][:len(luma)], in[2][:len(luma)]
-		for x, l := range luma {
-			yccToRGB(out[3*x:3*x+3:3*x+3], l, cb[x], cr[x])
-		}
-	}
+	return func(out []byte, in [][]byte) { yccToRGB(out, in[0], in[1], in[2]) }
 }

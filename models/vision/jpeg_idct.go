@@ -41,7 +41,7 @@ func (c *component) transform(k int, block, quant *[64]int32) {
 		b[24], b[32] = (e[3]+o[3]+half)>>shift, (e[3]-o[3]+half)>>shift
 	}
 	stride := 8 * c.strideB
-	at := k/c.strideB*8*stride + k%c.strideB*8
+	at := c.corner(k)
 	for i := range 8 {
 		b := (*[8]int32)(block[8*i:])
 		out := (*[8]byte)(c.pix[at+i*stride:])
@@ -53,6 +53,22 @@ func (c *component) transform(k int, block, quant *[64]int32) {
 		out[2], out[5] = clamp((e[2]+o[2]+half)>>shift), clamp((e[2]-o[2]+half)>>shift)
 		out[3], out[4] = clamp((e[3]+o[3]+half)>>shift), clamp((e[3]-o[3]+half)>>shift)
 	}
+}
+
+// flat writes block k where only the first coefficient is set, as transform would.
+func (c *component) flat(k int, value int32) {
+	const shift = pass1Bits + 3
+	v := clamp((value<<pass1Bits + 1<<(shift-1) + 128<<shift) >> shift)
+	row := [8]byte{v, v, v, v, v, v, v, v}
+	at := c.corner(k)
+	for i := range 8 {
+		copy(c.pix[at+i*8*c.strideB:], row[:])
+	}
+}
+
+// corner returns where block k begins in the plane.
+func (c *component) corner(k int) int {
+	return (k/c.strideB*8*c.strideB + k%c.strideB) * 8
 }
 
 // butterfly returns the even and odd halves of an 8-point inverse transform,

@@ -181,6 +181,7 @@ func (d *jpegDecoder) sequential(_ *pass, c *component, k int) error {
 	c.pred += d.signed(int(t))
 	block[0] = c.pred
 	ac := d.huff[1][c.acTable]
+	alone := true
 	for z := 1; z < 64; z++ {
 		s, err := d.symbol(ac)
 		if err != nil {
@@ -198,8 +199,13 @@ func (d *jpegDecoder) sequential(_ *pass, c *component, k int) error {
 			return errors.New("run past the end of a block")
 		}
 		block[zigzag[z]] = d.signed(size)
+		alone = false
 	}
-	c.transform(k, &block, &d.quant[c.quant])
+	if alone {
+		c.flat(k, c.pred*d.quant[c.quant][0])
+	} else {
+		c.transform(k, &block, &d.quant[c.quant])
+	}
 	return nil
 }
 

@@ -1,15 +1,19 @@
 package vision
 
-// yccToRGB writes one pixel by JFIF's conversion, in the fixed point of
-// libjpeg's tables.
+// yccToRGB writes a row by JFIF's conversion, in the fixed point of libjpeg's
+// tables.
 //
 // Source: libjpeg-turbo, jdcolor.c: FIX(1.40200), FIX(1.77200), FIX(0.34414),
 // FIX(0.71414) with 16 fraction bits.
-func yccToRGB(out []byte, y, cb, cr byte) {
-	l, b, r := int32(y), int32(cb)-128, int32(cr)-128
-	out[0] = clamp(l + (91881*r+1<<15)>>16)
-	out[1] = clamp(l + (-22554*b-46802*r+1<<15)>>16)
-	out[2] = clamp(l + (116130*b+1<<15)>>16)
+func yccToRGB(out, luma, cbs, crs []byte) {
+	cbs, crs = cbs[:len(luma)], crs[:len(luma)]
+	for x, y := range luma {
+		l, b, r := int32(y), int32(cbs[x])-128, int32(crs[x])-128
+		o := out[3*x : 3*x+3 : 3*x+3]
+		o[0] = clamp(l + (91881*r+1<<15)>>16)
+		o[1] = clamp(l + (-22554*b-46802*r+1<<15)>>16)
+		o[2] = clamp(l + (116130*b+1<<15)>>16)
+	}
 }
 
 func clamp(v int32) byte {
