@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"syntic/kernels/isa"
 	"syntic/kernels/ref"
 )
 
@@ -22,7 +23,10 @@ type Epilogue struct {
 }
 
 // WorkLen returns the floats of scratch that a Block needs.
-func (k *Kernel) WorkLen() int { return k.mc*k.nc + k.mc*(KC+padA) + KC*k.nr }
+func (k *Kernel) WorkLen() int { return k.mc*k.nc + k.mc*(k.span+padA) + k.wideLen() }
+
+// wideLen is the scratch for one widened panel and the sums of one tile.
+func (k *Kernel) wideLen() int { return k.span*k.nr + k.mr*k.nr }
 
 // Block computes the columns [n0,n1) of C [M,N] = epilogue(A [M,K] · w) on the
 // calling goroutine. The slices c, bias and residual start at column 0.
@@ -40,7 +44,13 @@ func (k *Kernel) Block(c []float32, ldc int, a []float32, lda int, w *Weights, M
 		k.zeroK(c, ldc, w, M, n0, n1, ep, ws)
 		return
 	}
-	acc, rows := ws[:k.mc*k.nc], ws[k.mc*k.nc:]
+	wide, acc, rows := ws[:k.wideLen()], ws[k.wideLen():][:k.mc*k.nc], ws[k.wideLen()+k.mc*k.nc:]
+	if M <= k.mr && w.typ == F32 || M == 1 {
+		// Each panel is used once: stream it whole, there is nothing to keep.
+		k.kblock(c, ldc, a, lda, w, 0, w.K, M, n0, n1, ep, acc, wide, nil, 0)
+		return
+	}
+	copied := M > 8 && k.mr > 8 && lda%1024 == 0 && n1-n0 >= 4*k.nr
 	mblocks := (M + k.mc - 1) / k.mc
 	for i := range mblocks {
 		m0, m1 := cut(M, mblocks, i), cut(M, mblocks, i+1)
@@ -49,9 +59,27 @@ func (k *Kernel) Block(c []float32, ldc int, a []float32, lda int, w *Weights, M
 			e.Residual = e.Residual[m0*e.LDR:]
 		}
 		for n := n0; n < n1; n += k.nc {
-			for k0 := 0; k0 < w.K; k0 += KC {
+			for k0 := 0; k0 < w.K; k0 += k.span {
+				k1 := min(k0+k.span, w.K)
 				ak, ld := a[m0*lda+k0:], lda
-				k.kblock(c[m0*ldc:], ldc, ak, ld, w, k0, m1-m0, n, min(n+k.nc, n1), &e, acc, rows[k.mc*(KC+padA):])
+				if copied {
+					ld = k.span + padA
+					for m := range m1 - m0 {
+						copy(rows[m*ld:][:k1-k0], ak[m*lda:])
+					}
+					ak = rows
+				}
+				// The rows of A that come next are fetched into L2 meanwhile.
+				var next []float32
+				switch {
+				case k1 < w.K:
+					next = a[m0*lda+k1:]
+				case n+k.nc < n1:
+					next = a[m0*lda:]
+				case i+1 < mblocks:
+					next = a[m1*lda:]
+				}
+				k.kblock(c[m0*ldc:], ldc, ak, ld, w, k0, k1, m1-m0, n, min(n+k.nc, n1), &e, acc, wide, next, lda)
 			}
 		}
 	}
@@ -61,34 +89,41 @@ func (k *Kernel) Block(c []float32, ldc int, a []float32, lda int, w *Weights, M
 // the columns [n0,n1).
 func (k *Kernel) AccLen(M, n0, n1 int) int { return (n1 - n0 + k.nr - 1) / k.nr * k.nr * M }
 
-// KBlock is the part of Block that belongs to k in [k0, min(k0+KC, K)), for
-// callers that gather A one block of k at a time. a holds those columns of A
-// only. It is called for k0 = 0, KC, 2·KC, … in turn; acc carries the partial
-// sums (AccLen floats) and c is written by the last call. wide is scratch of
-// KC·NR floats, used for half-precision weights.
-func (k *Kernel) KBlock(c []float32, ldc int, a []float32, lda int, w *Weights, k0, M, n0, n1 int, ep *Epilogue, acc, wide []float32) {
-	if k0 < 0 || k0%KC != 0 || k0 >= w.K {
-		panic(fmt.Sprintf("gemm: block of k at %d of %d", k0, w.K))
+// KBlock is the part of Block that belongs to k in [k0,k1), for callers that
+// gather A a few blocks of k at a time. a holds those columns of A only. The
+// calls go through k in turn, in steps of a multiple of KC; acc carries the
+// partial sums (AccLen floats) and c is written by the call that reaches K.
+// ws is scratch of WorkLen floats.
+func (k *Kernel) KBlock(c []float32, ldc int, a []float32, lda int, w *Weights, k0, k1, M, n0, n1 int, ep *Epilogue, acc, ws []float32) {
+	if k0 < 0 || k0%KC != 0 || k1 <= k0 || k1 > w.K || k1%KC != 0 && k1 != w.K || w.typ != F32 && k1-k0 > k.span {
+		panic(fmt.Sprintf("gemm: k from %d to %d of %d", k0, k1, w.K))
 	}
-	k.check(c, ldc, a, lda, min(KC, w.K-k0), w, M, n0, n1, ep)
-	if len(acc) < k.AccLen(M, n0, n1) && w.K > KC || len(wide) < KC*k.nr && w.typ != F32 {
-		panic(fmt.Sprintf("gemm: scratch of %d and %d floats, needs %d and %d", len(acc), len(wide), k.AccLen(M, n0, n1), KC*k.nr))
+	k.check(c, ldc, a, lda, k1-k0, w, M, n0, n1, ep)
+	if len(acc) < k.AccLen(M, n0, n1) && k1-k0 < w.K || len(ws) < k.WorkLen() {
+		panic(fmt.Sprintf("gemm: scratch of %d and %d floats, needs %d and %d", len(acc), len(ws), k.AccLen(M, n0, n1), k.WorkLen()))
 	}
-	k.kblock(c, ldc, a, lda, w, k0, M, n0, n1, ep, acc, wide)
+	k.kblock(c, ldc, a, lda, w, k0, k1, M, n0, n1, ep, acc, ws[:k.wideLen()], nil, 0)
 }
 
-// kblock is KBlock without checks.
-func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, k0, M, n0, n1 int, ep *Epilogue, acc, wide []float32) {
-	last := k0+KC >= w.K
-	t := tile{lda: uintptr(4 * lda), k: min(KC, w.K-k0), ldc: uintptr(4 * ldc), ldr: uintptr(4 * ep.LDR), scale: ep.Scale, flags: ep.flags()}
+// kblock is KBlock without checks; next holds rows, ldn apart, that will be
+// wanted afterwards.
+func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, k0, k1, M, n0, n1 int, ep *Epilogue, acc, wide, next []float32, ldn int) {
+	t := tile{lda: uintptr(4 * lda), k: k1 - k0, ldc: uintptr(4 * ldc), ldr: uintptr(4 * ep.LDR), scale: ep.Scale, flags: ep.flags()}
 	if k0 > 0 {
 		t.flags |= loadAcc
 	}
-	if !last {
+	if k1 < w.K {
 		t.flags |= storeAcc
 	}
+	// Sums that live no longer than a call need one tile.
+	t.acc = unsafe.Pointer(&wide[k.span*k.nr])
+	kept := t.flags&(loadAcc|storeAcc) != 0
 	tiles := (M + k.mr - 1) / k.mr
-	for n := n0; n < n1; n += k.nr {
+	n := n0
+	if M == 1 && k.level != isa.Portable && !kept {
+		n = k.gemv(c, a, w, n0, n1, ep, &t)
+	}
+	for ; n < n1; n += k.nr {
 		t.b = w.panel(n, k0, t.k, wide)
 		t.cols = min(k.nr, w.N-n)
 		if ep.Bias != nil {
@@ -99,18 +134,61 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 			t.rows = cut(M, tiles, i+1) - m
 			t.a = unsafe.Pointer(&a[m*lda])
 			t.c = unsafe.Pointer(&c[m*ldc+n])
-			if t.flags&(loadAcc|storeAcc) != 0 {
+			if kept {
 				t.acc = unsafe.Pointer(&acc[(n-n0)*M+m*k.nr])
 			}
 			if ep.Residual != nil {
 				t.res = unsafe.Pointer(&ep.Residual[m*ep.LDR+n])
 			}
+			// The next panel comes into L2 during the first tiles of this one,
+			// the next rows of A during the others.
+			t.ahead, t.aheadStep = t.a, 0
+			if quarter := t.k * k.nr / 4; i < 4 && n+k.nr < n1 && w.typ == F32 {
+				t.ahead, t.aheadStep = unsafe.Pointer(&w.f[(n+k.nr)*w.K+k0*k.nr+i*quarter]), 64
+			} else if len(next) > 0 {
+				t.ahead, t.aheadStep = unsafe.Pointer(&next[0]), 8
+				next = next[min(ldn, len(next)):]
+			}
 			k.run(&t)
 		}
 	}
-	if last && ep.Act > ref.ReLU {
-		k.activate(c, ldc, M, n0, min(n1, w.N), ep.Act)
+	if k1 == w.K && ep.Act > ref.ReLU {
+		k.activate(c, ldc, M, n0, n1, ep.Act)
 	}
+}
+
+// gemv does one row four panels at a time, as many as there are, and returns
+// the column where it stopped.
+func (k *Kernel) gemv(c, a []float32, w *Weights, n0, n1 int, ep *Epilogue, t *tile) int {
+	u := *t
+	u.kind, u.rows, u.cols = wideF32+int(w.typ), 4, k.nr
+	row := uintptr(4 * k.nr)
+	u.ldc, u.ldr, u.biasStep, u.bstep = row, row, row, uintptr(w.typ.Size()*k.nr*w.K)
+	for ; n0+4*k.nr <= n1; n0 += 4 * k.nr {
+		u.c = unsafe.Pointer(&c[n0])
+		if ep.Bias != nil {
+			u.bias = unsafe.Pointer(&ep.Bias[n0])
+		}
+		if ep.Residual != nil {
+			u.res = unsafe.Pointer(&ep.Residual[n0])
+		}
+		u.flags = t.flags | storeAcc
+		for k0 := 0; k0 < w.K; k0 += KC {
+			u.k = min(KC, w.K-k0)
+			u.a = unsafe.Pointer(&a[k0])
+			if i := n0*w.K + k0*k.nr; w.typ == F32 {
+				u.b = unsafe.Pointer(&w.f[i])
+			} else {
+				u.b = unsafe.Pointer(&w.h[i])
+			}
+			if k0+KC >= w.K {
+				u.flags &^= storeAcc
+			}
+			k.run(&u)
+			u.flags |= loadAcc
+		}
+	}
+	return n0
 }
 
 // cut returns where piece i begins when n things are cut into even pieces.
@@ -146,7 +224,7 @@ func (k *Kernel) zeroK(c []float32, ldc int, w *Weights, M, n0, n1 int, ep *Epil
 			e.Residual = e.Residual[n:]
 		}
 		z.N, z.f = min(k.nr, w.N-n), ws[1:k.nr+1]
-		k.kblock(c[n:], ldc, ws[:1], 0, &z, 0, M, 0, z.N, &e, nil, nil)
+		k.kblock(c[n:], ldc, ws[:1], 0, &z, 0, 1, M, 0, z.N, &e, nil, ws[k.nr+1:], nil, 0)
 	}
 }
 

@@ -21,12 +21,13 @@ type Kernel struct {
 	level  isa.Level
 	mr, nr int // largest tile of C that stays in registers
 	mc, nc int // block of C whose partial sums and rows of A stay in L2
+	span   int // steps of k per pass over such a block, a multiple of KC
 }
 
 var (
-	portable = Kernel{isa.Portable, 4, 8, 64, 256}
-	avx2     = Kernel{isa.AVX2, 6, 16, 192, 512}
-	avx512   = Kernel{isa.AVX512, 14, 32, 224, 512}
+	portable = Kernel{isa.Portable, 4, 8, 64, 256, 512}
+	avx2     = Kernel{isa.AVX2, 6, 16, 96, 512, 512}
+	avx512   = Kernel{isa.AVX512, 14, 32, 112, 1024, 512}
 )
 
 // For returns the kernels of a level.
@@ -77,23 +78,26 @@ const (
 // tile is one call of a micro-kernel: rows × cols of C, one block of k.
 // Assembly reads it by offset.
 type tile struct {
-	a        unsafe.Pointer // *float32, rows × k
-	lda      uintptr        // bytes
-	b        unsafe.Pointer // *float32, k × nr
-	bstep    uintptr        // bytes from panel to panel
-	k        int            // at least 1
-	rows     int
-	cols     int
-	kind     int
-	flags    int
-	acc      unsafe.Pointer // *float32, rows × nr
-	c        unsafe.Pointer // *float32
-	ldc      uintptr        // bytes
-	bias     unsafe.Pointer // *float32
-	biasStep uintptr        // bytes from row to row
-	res      unsafe.Pointer // *float32
-	ldr      uintptr        // bytes
-	scale    float32
+	a         unsafe.Pointer // *float32, rows × k
+	lda       uintptr        // bytes
+	b         unsafe.Pointer // *float32, k × nr
+	bstep     uintptr        // bytes from panel to panel
+	k         int            // at least 1
+	rows      int
+	cols      int
+	kind      int
+	flags     int
+	acc       unsafe.Pointer // *float32, rows × nr
+	c         unsafe.Pointer // *float32
+	ldc       uintptr        // bytes
+	bias      unsafe.Pointer // *float32
+	biasStep  uintptr        // bytes from row to row
+	res       unsafe.Pointer // *float32
+	ldr       uintptr        // bytes
+	ahead     unsafe.Pointer // fetched into L2 meanwhile, a line for every two steps
+	aheadStep uintptr        // bytes
+	left      int            // used by the assembly
+	scale     float32
 }
 
 // floats views n floats at p.

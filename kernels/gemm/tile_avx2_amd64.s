@@ -10,20 +10,41 @@
 //	Y0-Y11  sums, row i in 2i and 2i+1
 //	Y12 Y13  row k of the panel    Y14 Y15  A[i,k] in every lane
 //	SI R8-R11  rows 0, 3, 6, 9, 12 of A    AX  stride of A    BX  panel
-//	CX  steps left    DX  rows    DI  t
+//	CX  steps left    DX  rows    DI  t    R12 R13  what to prefetch, its step    R15  flags
 //
-//	for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }
-//	if loadAcc { sum += acc }; if storeAcc { acc = sum; return }
+//	for each KC of k {
+//		sum = 0; for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }
+//		if loadAcc { sum += acc }; if more blocks or storeAcc { acc = sum; loadAcc = true }
+//	}
+//	if storeAcc { return }
 //	c = relu(sum*scale + bias + res)
 
 // One row's step: broadcast A[i,k], two multiply-adds.
 #define ROW(addr, t, x, y) VBROADCASTSS addr, t; VFMADD231PS Y12, t, x; VFMADD231PS Y13, t, y
 #define LOADB(off) VMOVUPS off(BX), Y12; VMOVUPS off+32(BX), Y13
 #define ZERO(x, y) VXORPS x, x, x; VXORPS y, y, y
+
+// ADVANCEn moves n base registers of A by o bytes and the panel by b.
+#define ADVANCE1(o, b) ADDQ $b, BX; ADDQ $o, SI
+#define ADVANCE2(o, b) ADVANCE1(o, b); ADDQ $o, R8
+// STEPr is one step of r rows, o bytes on in A and b bytes on in the panel.
+#define ZERO1 ZERO(Y0, Y1)
+#define STEP1(o, b) LOADB(b); ROW(o(SI), Y14, Y0, Y1)
+#define ZERO2 ZERO1; ZERO(Y2, Y3)
+#define STEP2(o, b) STEP1(o, b); ROW(o(SI)(AX*1), Y15, Y2, Y3)
+#define ZERO3 ZERO2; ZERO(Y4, Y5)
+#define STEP3(o, b) STEP2(o, b); ROW(o(SI)(AX*2), Y14, Y4, Y5)
+#define ZERO4 ZERO3; ZERO(Y6, Y7)
+#define STEP4(o, b) STEP3(o, b); ROW(o(R8), Y15, Y6, Y7)
+#define ZERO5 ZERO4; ZERO(Y8, Y9)
+#define STEP5(o, b) STEP4(o, b); ROW(o(R8)(AX*1), Y14, Y8, Y9)
+#define ZERO6 ZERO5; ZERO(Y10, Y11)
+#define STEP6(o, b) STEP5(o, b); ROW(o(R8)(AX*2), Y15, Y10, Y11)
+
 // One row's part of a stage of the epilogue; then to the next stage when it was the last row.
-#define NEXT(i, done) CMPQ DX, $i; JEQ done
-#define LOADACC(x, y) VADDPS (R8), x, x; VADDPS 32(R8), y, y; ADDQ $64, R8
-#define STOREACC(x, y) VMOVUPS x, (R8); VMOVUPS y, 32(R8); ADDQ $64, R8
+#define IFROWS(i, done) CMPQ DX, $i; JEQ done
+#define LOADACC(x, y) VADDPS (R13), x, x; VADDPS 32(R13), y, y; ADDQ $64, R13
+#define STOREACC(x, y) VMOVUPS x, (R13); VMOVUPS y, 32(R13); ADDQ $64, R13
 #define SCALE(x, y) VMULPS Y15, x, x; VMULPS Y15, y, y
 #define RELU(x, y) VMAXPS x, Y15, x; VMAXPS y, Y15, y // NaN, the second operand, stays
 #define BIAS(x, y) VADDPS (R8), x, x; VADDPS 32(R8), y, y; ADDQ R9, R8
@@ -37,218 +58,152 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-8
 	MOVQ tile_b(DI), BX
 	MOVQ tile_k(DI), CX
 	MOVQ tile_rows(DI), DX
+	MOVQ tile_flags(DI), R15
 	MOVQ tile_kind(DI), R12
 	TESTQ R12, R12
 	JNZ  wide
-	CMPQ DX, $6
-	JEQ  rows6
-	CMPQ DX, $5
-	JEQ  rows5
-	CMPQ DX, $4
-	JEQ  rows4
-	CMPQ DX, $3
-	JEQ  rows3
-	CMPQ DX, $2
-	JEQ  rows2
+	MOVQ tile_ahead(DI), R12
+	LEAQ (AX)(AX*2), R13
+	LEAQ (SI)(R13*1), R8
+
+block: // CX steps are left: this block takes KC of them, and leaves the rest in tile_left
+	MOVQ tile_aheadStep(DI), R13
+	MOVQ CX, tile_left(DI)
+	CMPQ CX, $const_KC
+	JLE  sized
+	MOVQ $const_KC, CX
+sized:
+	SUBQ CX, tile_left(DI)
+	IFROWS(6, rows6)
+	IFROWS(5, rows5)
+	IFROWS(4, rows4)
+	IFROWS(3, rows3)
+	IFROWS(2, rows2)
 	JMP  rows1
 
 rows6:
-	ZERO(Y0, Y1)
-	ZERO(Y2, Y3)
-	ZERO(Y4, Y5)
-	ZERO(Y6, Y7)
-	ZERO(Y8, Y9)
-	ZERO(Y10, Y11)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
+	ZERO6
 	SUBQ $2, CX
 	JLT  odd6
 	PCALIGN $32
 pair6:
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	ROW((R8), Y15, Y6, Y7)
-	ROW((R8)(AX*1), Y14, Y8, Y9)
-	ROW((R8)(AX*2), Y15, Y10, Y11)
-	LOADB(64)
-	ROW(4(SI), Y14, Y0, Y1)
-	ROW(4(SI)(AX*1), Y15, Y2, Y3)
-	ROW(4(SI)(AX*2), Y14, Y4, Y5)
-	ROW(4(R8), Y15, Y6, Y7)
-	ROW(4(R8)(AX*1), Y14, Y8, Y9)
-	ROW(4(R8)(AX*2), Y15, Y10, Y11)
-	ADDQ $128, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
+	STEP6(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP6(4, 64)
+	ADVANCE2(8, 128)
 	SUBQ $2, CX
 	JGE  pair6
 odd6:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	ROW((R8), Y15, Y6, Y7)
-	ROW((R8)(AX*1), Y14, Y8, Y9)
-	ROW((R8)(AX*2), Y15, Y10, Y11)
-	JMP  epilogue
+	JZ   summed
+	STEP6(0, 0)
+	ADVANCE2(4, 64)
+	JMP  summed
 
 rows5:
-	ZERO(Y0, Y1)
-	ZERO(Y2, Y3)
-	ZERO(Y4, Y5)
-	ZERO(Y6, Y7)
-	ZERO(Y8, Y9)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
+	ZERO5
 	SUBQ $2, CX
 	JLT  odd5
 	PCALIGN $32
 pair5:
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	ROW((R8), Y15, Y6, Y7)
-	ROW((R8)(AX*1), Y14, Y8, Y9)
-	LOADB(64)
-	ROW(4(SI), Y14, Y0, Y1)
-	ROW(4(SI)(AX*1), Y15, Y2, Y3)
-	ROW(4(SI)(AX*2), Y14, Y4, Y5)
-	ROW(4(R8), Y15, Y6, Y7)
-	ROW(4(R8)(AX*1), Y14, Y8, Y9)
-	ADDQ $128, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
+	STEP5(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP5(4, 64)
+	ADVANCE2(8, 128)
 	SUBQ $2, CX
 	JGE  pair5
 odd5:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	ROW((R8), Y15, Y6, Y7)
-	ROW((R8)(AX*1), Y14, Y8, Y9)
-	JMP  epilogue
+	JZ   summed
+	STEP5(0, 0)
+	ADVANCE2(4, 64)
+	JMP  summed
 
 rows4:
-	ZERO(Y0, Y1)
-	ZERO(Y2, Y3)
-	ZERO(Y4, Y5)
-	ZERO(Y6, Y7)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
+	ZERO4
 	SUBQ $2, CX
 	JLT  odd4
 	PCALIGN $32
 pair4:
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	ROW((R8), Y15, Y6, Y7)
-	LOADB(64)
-	ROW(4(SI), Y14, Y0, Y1)
-	ROW(4(SI)(AX*1), Y15, Y2, Y3)
-	ROW(4(SI)(AX*2), Y14, Y4, Y5)
-	ROW(4(R8), Y15, Y6, Y7)
-	ADDQ $128, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
+	STEP4(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP4(4, 64)
+	ADVANCE2(8, 128)
 	SUBQ $2, CX
 	JGE  pair4
 odd4:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	ROW((R8), Y15, Y6, Y7)
-	JMP  epilogue
+	JZ   summed
+	STEP4(0, 0)
+	ADVANCE2(4, 64)
+	JMP  summed
 
 rows3:
-	ZERO(Y0, Y1)
-	ZERO(Y2, Y3)
-	ZERO(Y4, Y5)
+	ZERO3
 	SUBQ $2, CX
 	JLT  odd3
 	PCALIGN $32
 pair3:
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	LOADB(64)
-	ROW(4(SI), Y14, Y0, Y1)
-	ROW(4(SI)(AX*1), Y15, Y2, Y3)
-	ROW(4(SI)(AX*2), Y14, Y4, Y5)
-	ADDQ $128, BX
-	ADDQ $8, SI
+	STEP3(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP3(4, 64)
+	ADVANCE1(8, 128)
 	SUBQ $2, CX
 	JGE  pair3
 odd3:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	ROW((SI)(AX*2), Y14, Y4, Y5)
-	JMP  epilogue
+	JZ   summed
+	STEP3(0, 0)
+	ADVANCE1(4, 64)
+	JMP  summed
 
 rows2:
-	ZERO(Y0, Y1)
-	ZERO(Y2, Y3)
+	ZERO2
 	SUBQ $2, CX
 	JLT  odd2
 	PCALIGN $32
 pair2:
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	LOADB(64)
-	ROW(4(SI), Y14, Y0, Y1)
-	ROW(4(SI)(AX*1), Y15, Y2, Y3)
-	ADDQ $128, BX
-	ADDQ $8, SI
+	STEP2(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP2(4, 64)
+	ADVANCE1(8, 128)
 	SUBQ $2, CX
 	JGE  pair2
 odd2:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	ROW((SI)(AX*1), Y15, Y2, Y3)
-	JMP  epilogue
+	JZ   summed
+	STEP2(0, 0)
+	ADVANCE1(4, 64)
+	JMP  summed
 
 rows1:
-	ZERO(Y0, Y1)
+	ZERO1
 	SUBQ $2, CX
 	JLT  odd1
 	PCALIGN $32
 pair1:
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	LOADB(64)
-	ROW(4(SI), Y14, Y0, Y1)
-	ADDQ $128, BX
-	ADDQ $8, SI
+	STEP1(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP1(4, 64)
+	ADVANCE1(8, 128)
 	SUBQ $2, CX
 	JGE  pair1
 odd1:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Y14, Y0, Y1)
-	JMP  epilogue
+	JZ   summed
+	STEP1(0, 0)
+	ADVANCE1(4, 64)
+	JMP  summed
 
 // One row against four panels, tile_bstep bytes apart: eight chains. Panel p is row p of the epilogue.
 wide:
+	MOVQ $0, tile_left(DI)
 	ZERO(Y0, Y1)
 	ZERO(Y2, Y3)
 	ZERO(Y4, Y5)
@@ -276,7 +231,7 @@ wideF32:
 	ADDQ $64, R13
 	DECQ CX
 	JNZ  wideF32
-	JMP  epilogue
+	JMP  summed
 
 wideF16:
 	VBROADCASTSS (SI), Y15
@@ -300,7 +255,7 @@ wideF16:
 	ADDQ $32, R13
 	DECQ CX
 	JNZ  wideF16
-	JMP  epilogue
+	JMP  summed
 
 wideBF16:
 	VBROADCASTSS (SI), Y15
@@ -332,118 +287,89 @@ wideBF16:
 	ADDQ $32, R13
 	DECQ CX
 	JNZ  wideBF16
-	JMP  epilogue
+	JMP  summed
 
-epilogue:
-	MOVQ tile_flags(DI), CX
-	TESTQ $const_loadAcc, CX
+summed: // the block's sums are complete; add those of the blocks before it
+	TESTQ $const_loadAcc, R15
 	JZ   added
-	MOVQ tile_acc(DI), R8
-	LOADACC(Y0, Y1)
-	NEXT(1, added)
-	LOADACC(Y2, Y3)
-	NEXT(2, added)
-	LOADACC(Y4, Y5)
-	NEXT(3, added)
-	LOADACC(Y6, Y7)
-	NEXT(4, added)
-	LOADACC(Y8, Y9)
-	NEXT(5, added)
+	MOVQ tile_acc(DI), R13
+	LOADACC(Y0, Y1); IFROWS(1, added)
+	LOADACC(Y2, Y3); IFROWS(2, added)
+	LOADACC(Y4, Y5); IFROWS(3, added)
+	LOADACC(Y6, Y7); IFROWS(4, added)
+	LOADACC(Y8, Y9); IFROWS(5, added)
 	LOADACC(Y10, Y11)
 added:
-	TESTQ $const_storeAcc, CX
+	MOVQ tile_left(DI), CX
+	TESTQ CX, CX
+	JNZ  keep
+	TESTQ $const_storeAcc, R15
 	JZ   last
-	MOVQ tile_acc(DI), R8
-	STOREACC(Y0, Y1)
-	NEXT(1, kept)
-	STOREACC(Y2, Y3)
-	NEXT(2, kept)
-	STOREACC(Y4, Y5)
-	NEXT(3, kept)
-	STOREACC(Y6, Y7)
-	NEXT(4, kept)
-	STOREACC(Y8, Y9)
-	NEXT(5, kept)
+keep:
+	MOVQ tile_acc(DI), R13
+	STOREACC(Y0, Y1); IFROWS(1, kept)
+	STOREACC(Y2, Y3); IFROWS(2, kept)
+	STOREACC(Y4, Y5); IFROWS(3, kept)
+	STOREACC(Y6, Y7); IFROWS(4, kept)
+	STOREACC(Y8, Y9); IFROWS(5, kept)
 	STOREACC(Y10, Y11)
 kept:
+	ORQ  $const_loadAcc, R15
+	TESTQ CX, CX
+	JNZ  block
 	VZEROUPPER
 	RET
 
 last:
-	TESTQ $const_doScale, CX
+	TESTQ $const_doScale, R15
 	JZ   scaled
 	VBROADCASTSS tile_scale(DI), Y15
-	SCALE(Y0, Y1)
-	NEXT(1, scaled)
-	SCALE(Y2, Y3)
-	NEXT(2, scaled)
-	SCALE(Y4, Y5)
-	NEXT(3, scaled)
-	SCALE(Y6, Y7)
-	NEXT(4, scaled)
-	SCALE(Y8, Y9)
-	NEXT(5, scaled)
+	SCALE(Y0, Y1); IFROWS(1, scaled)
+	SCALE(Y2, Y3); IFROWS(2, scaled)
+	SCALE(Y4, Y5); IFROWS(3, scaled)
+	SCALE(Y6, Y7); IFROWS(4, scaled)
+	SCALE(Y8, Y9); IFROWS(5, scaled)
 	SCALE(Y10, Y11)
 scaled:
-	TESTQ $const_doBias, CX
+	TESTQ $const_doBias, R15
 	JZ   biased
 	MOVQ tile_bias(DI), R8
 	MOVQ tile_biasStep(DI), R9
-	BIAS(Y0, Y1)
-	NEXT(1, biased)
-	BIAS(Y2, Y3)
-	NEXT(2, biased)
-	BIAS(Y4, Y5)
-	NEXT(3, biased)
-	BIAS(Y6, Y7)
-	NEXT(4, biased)
-	BIAS(Y8, Y9)
-	NEXT(5, biased)
+	BIAS(Y0, Y1); IFROWS(1, biased)
+	BIAS(Y2, Y3); IFROWS(2, biased)
+	BIAS(Y4, Y5); IFROWS(3, biased)
+	BIAS(Y6, Y7); IFROWS(4, biased)
+	BIAS(Y8, Y9); IFROWS(5, biased)
 	BIAS(Y10, Y11)
 biased:
-	TESTQ $const_doRes, CX
-	JZ   summed
+	TESTQ $const_doRes, R15
+	JZ   joined
 	MOVQ tile_res(DI), R8
 	MOVQ tile_ldr(DI), R9
-	RES(Y0, Y1)
-	NEXT(1, summed)
-	RES(Y2, Y3)
-	NEXT(2, summed)
-	RES(Y4, Y5)
-	NEXT(3, summed)
-	RES(Y6, Y7)
-	NEXT(4, summed)
-	RES(Y8, Y9)
-	NEXT(5, summed)
+	RES(Y0, Y1); IFROWS(1, joined)
+	RES(Y2, Y3); IFROWS(2, joined)
+	RES(Y4, Y5); IFROWS(3, joined)
+	RES(Y6, Y7); IFROWS(4, joined)
+	RES(Y8, Y9); IFROWS(5, joined)
 	RES(Y10, Y11)
-summed:
-	TESTQ $const_doReLU, CX
+joined:
+	TESTQ $const_doReLU, R15
 	JZ   clipped
 	VXORPS Y15, Y15, Y15
-	RELU(Y0, Y1)
-	NEXT(1, clipped)
-	RELU(Y2, Y3)
-	NEXT(2, clipped)
-	RELU(Y4, Y5)
-	NEXT(3, clipped)
-	RELU(Y6, Y7)
-	NEXT(4, clipped)
-	RELU(Y8, Y9)
-	NEXT(5, clipped)
+	RELU(Y0, Y1); IFROWS(1, clipped)
+	RELU(Y2, Y3); IFROWS(2, clipped)
+	RELU(Y4, Y5); IFROWS(3, clipped)
+	RELU(Y6, Y7); IFROWS(4, clipped)
+	RELU(Y8, Y9); IFROWS(5, clipped)
 	RELU(Y10, Y11)
 clipped:
 	MOVQ tile_c(DI), R8
 	MOVQ tile_ldc(DI), R9
-	STORE(Y0, Y1)
-	NEXT(1, stored)
-	STORE(Y2, Y3)
-	NEXT(2, stored)
-	STORE(Y4, Y5)
-	NEXT(3, stored)
-	STORE(Y6, Y7)
-	NEXT(4, stored)
-	STORE(Y8, Y9)
-	NEXT(5, stored)
+	STORE(Y0, Y1); IFROWS(1, stored)
+	STORE(Y2, Y3); IFROWS(2, stored)
+	STORE(Y4, Y5); IFROWS(3, stored)
+	STORE(Y6, Y7); IFROWS(4, stored)
+	STORE(Y8, Y9); IFROWS(5, stored)
 	STORE(Y10, Y11)
 stored:
 	VZEROUPPER

@@ -10,20 +10,60 @@
 //	Z0-Z27  sums, row i in 2i and 2i+1
 //	Z28 Z29  row k of the panel    Z30 Z31  A[i,k] in every lane
 //	SI R8-R11  rows 0, 3, 6, 9, 12 of A    AX  stride of A    BX  panel
-//	CX  steps left    DX  rows    DI  t
+//	CX  steps left    DX  rows    DI  t    R12 R13  what to prefetch, its step    R15  flags
 //
-//	for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }
-//	if loadAcc { sum += acc }; if storeAcc { acc = sum; return }
+//	for each KC of k {
+//		sum = 0; for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }
+//		if loadAcc { sum += acc }; if more blocks or storeAcc { acc = sum; loadAcc = true }
+//	}
+//	if storeAcc { return }
 //	c = relu(sum*scale + bias + res)
 
 // One row's step: broadcast A[i,k], two multiply-adds.
 #define ROW(addr, t, x, y) VBROADCASTSS addr, t; VFMADD231PS Z28, t, x; VFMADD231PS Z29, t, y
 #define LOADB(off) VMOVUPS off(BX), Z28; VMOVUPS off+64(BX), Z29
 #define ZERO(x, y) VPXORD x, x, x; VPXORD y, y, y
+
+// ADVANCEn moves n base registers of A by o bytes and the panel by b.
+#define ADVANCE1(o, b) ADDQ $b, BX; ADDQ $o, SI
+#define ADVANCE2(o, b) ADVANCE1(o, b); ADDQ $o, R8
+#define ADVANCE3(o, b) ADVANCE2(o, b); ADDQ $o, R9
+#define ADVANCE4(o, b) ADVANCE3(o, b); ADDQ $o, R10
+#define ADVANCE5(o, b) ADVANCE4(o, b); ADDQ $o, R11
+// STEPr is one step of r rows, o bytes on in A and b bytes on in the panel.
+#define ZERO1 ZERO(Z0, Z1)
+#define STEP1(o, b) LOADB(b); ROW(o(SI), Z30, Z0, Z1)
+#define ZERO2 ZERO1; ZERO(Z2, Z3)
+#define STEP2(o, b) STEP1(o, b); ROW(o(SI)(AX*1), Z31, Z2, Z3)
+#define ZERO3 ZERO2; ZERO(Z4, Z5)
+#define STEP3(o, b) STEP2(o, b); ROW(o(SI)(AX*2), Z30, Z4, Z5)
+#define ZERO4 ZERO3; ZERO(Z6, Z7)
+#define STEP4(o, b) STEP3(o, b); ROW(o(R8), Z31, Z6, Z7)
+#define ZERO5 ZERO4; ZERO(Z8, Z9)
+#define STEP5(o, b) STEP4(o, b); ROW(o(R8)(AX*1), Z30, Z8, Z9)
+#define ZERO6 ZERO5; ZERO(Z10, Z11)
+#define STEP6(o, b) STEP5(o, b); ROW(o(R8)(AX*2), Z31, Z10, Z11)
+#define ZERO7 ZERO6; ZERO(Z12, Z13)
+#define STEP7(o, b) STEP6(o, b); ROW(o(R9), Z30, Z12, Z13)
+#define ZERO8 ZERO7; ZERO(Z14, Z15)
+#define STEP8(o, b) STEP7(o, b); ROW(o(R9)(AX*1), Z31, Z14, Z15)
+#define ZERO9 ZERO8; ZERO(Z16, Z17)
+#define STEP9(o, b) STEP8(o, b); ROW(o(R9)(AX*2), Z30, Z16, Z17)
+#define ZERO10 ZERO9; ZERO(Z18, Z19)
+#define STEP10(o, b) STEP9(o, b); ROW(o(R10), Z31, Z18, Z19)
+#define ZERO11 ZERO10; ZERO(Z20, Z21)
+#define STEP11(o, b) STEP10(o, b); ROW(o(R10)(AX*1), Z30, Z20, Z21)
+#define ZERO12 ZERO11; ZERO(Z22, Z23)
+#define STEP12(o, b) STEP11(o, b); ROW(o(R10)(AX*2), Z31, Z22, Z23)
+#define ZERO13 ZERO12; ZERO(Z24, Z25)
+#define STEP13(o, b) STEP12(o, b); ROW(o(R11), Z30, Z24, Z25)
+#define ZERO14 ZERO13; ZERO(Z26, Z27)
+#define STEP14(o, b) STEP13(o, b); ROW(o(R11)(AX*1), Z31, Z26, Z27)
+
 // One row's part of a stage of the epilogue; then to the next stage when it was the last row.
-#define NEXT(i, done) CMPQ DX, $i; JEQ done
-#define LOADACC(x, y) VADDPS (R8), x, x; VADDPS 64(R8), y, y; ADDQ $128, R8
-#define STOREACC(x, y) VMOVUPS x, (R8); VMOVUPS y, 64(R8); ADDQ $128, R8
+#define IFROWS(i, done) CMPQ DX, $i; JEQ done
+#define LOADACC(x, y) VADDPS (R13), x, x; VADDPS 64(R13), y, y; ADDQ $128, R13
+#define STOREACC(x, y) VMOVUPS x, (R13); VMOVUPS y, 64(R13); ADDQ $128, R13
 #define SCALE(x, y) VMULPS Z31, x, x; VMULPS Z31, y, y
 #define RELU(x, y) VMAXPS x, Z31, x; VMAXPS y, Z31, y // NaN, the second operand, stays
 #define BIAS(x, y) VADDPS (R8), x, K1, x; VADDPS 64(R8), y, K2, y; ADDQ R9, R8
@@ -37,760 +77,323 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-8
 	MOVQ tile_b(DI), BX
 	MOVQ tile_k(DI), CX
 	MOVQ tile_rows(DI), DX
+	MOVQ tile_flags(DI), R15
 	MOVQ tile_kind(DI), R12
 	TESTQ R12, R12
 	JNZ  wide
-	CMPQ DX, $14
-	JEQ  rows14
-	CMPQ DX, $13
-	JEQ  rows13
-	CMPQ DX, $12
-	JEQ  rows12
-	CMPQ DX, $11
-	JEQ  rows11
-	CMPQ DX, $10
-	JEQ  rows10
-	CMPQ DX, $9
-	JEQ  rows9
-	CMPQ DX, $8
-	JEQ  rows8
-	CMPQ DX, $7
-	JEQ  rows7
-	CMPQ DX, $6
-	JEQ  rows6
-	CMPQ DX, $5
-	JEQ  rows5
-	CMPQ DX, $4
-	JEQ  rows4
-	CMPQ DX, $3
-	JEQ  rows3
-	CMPQ DX, $2
-	JEQ  rows2
-	JMP  rows1
-
-rows14:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	ZERO(Z16, Z17)
-	ZERO(Z18, Z19)
-	ZERO(Z20, Z21)
-	ZERO(Z22, Z23)
-	ZERO(Z24, Z25)
-	ZERO(Z26, Z27)
+	MOVQ tile_ahead(DI), R12
 	LEAQ (AX)(AX*2), R13
 	LEAQ (SI)(R13*1), R8
 	LEAQ (R8)(R13*1), R9
 	LEAQ (R9)(R13*1), R10
 	LEAQ (R10)(R13*1), R11
+
+block: // CX steps are left: this block takes KC of them, and leaves the rest in tile_left
+	MOVQ tile_aheadStep(DI), R13
+	MOVQ CX, tile_left(DI)
+	CMPQ CX, $const_KC
+	JLE  sized
+	MOVQ $const_KC, CX
+sized:
+	SUBQ CX, tile_left(DI)
+	IFROWS(14, rows14)
+	IFROWS(13, rows13)
+	IFROWS(12, rows12)
+	IFROWS(11, rows11)
+	IFROWS(10, rows10)
+	IFROWS(9, rows9)
+	IFROWS(8, rows8)
+	IFROWS(7, rows7)
+	IFROWS(6, rows6)
+	IFROWS(5, rows5)
+	IFROWS(4, rows4)
+	IFROWS(3, rows3)
+	IFROWS(2, rows2)
+	JMP  rows1
+
+rows14:
+	ZERO14
 	SUBQ $2, CX
 	JLT  odd14
 	PCALIGN $32
 pair14:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	ROW((R10)(AX*2), Z31, Z22, Z23)
-	ROW((R11), Z30, Z24, Z25)
-	ROW((R11)(AX*1), Z31, Z26, Z27)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ROW(4(R9)(AX*2), Z30, Z16, Z17)
-	ROW(4(R10), Z31, Z18, Z19)
-	ROW(4(R10)(AX*1), Z30, Z20, Z21)
-	ROW(4(R10)(AX*2), Z31, Z22, Z23)
-	ROW(4(R11), Z30, Z24, Z25)
-	ROW(4(R11)(AX*1), Z31, Z26, Z27)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
-	ADDQ $8, R10
-	ADDQ $8, R11
+	STEP14(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP14(4, 128)
+	ADVANCE5(8, 256)
 	SUBQ $2, CX
 	JGE  pair14
 odd14:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	ROW((R10)(AX*2), Z31, Z22, Z23)
-	ROW((R11), Z30, Z24, Z25)
-	ROW((R11)(AX*1), Z31, Z26, Z27)
-	JMP  epilogue
+	JZ   summed
+	STEP14(0, 0)
+	ADVANCE5(4, 128)
+	JMP  summed
 
 rows13:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	ZERO(Z16, Z17)
-	ZERO(Z18, Z19)
-	ZERO(Z20, Z21)
-	ZERO(Z22, Z23)
-	ZERO(Z24, Z25)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
-	LEAQ (R9)(R13*1), R10
-	LEAQ (R10)(R13*1), R11
+	ZERO13
 	SUBQ $2, CX
 	JLT  odd13
 	PCALIGN $32
 pair13:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	ROW((R10)(AX*2), Z31, Z22, Z23)
-	ROW((R11), Z30, Z24, Z25)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ROW(4(R9)(AX*2), Z30, Z16, Z17)
-	ROW(4(R10), Z31, Z18, Z19)
-	ROW(4(R10)(AX*1), Z30, Z20, Z21)
-	ROW(4(R10)(AX*2), Z31, Z22, Z23)
-	ROW(4(R11), Z30, Z24, Z25)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
-	ADDQ $8, R10
-	ADDQ $8, R11
+	STEP13(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP13(4, 128)
+	ADVANCE5(8, 256)
 	SUBQ $2, CX
 	JGE  pair13
 odd13:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	ROW((R10)(AX*2), Z31, Z22, Z23)
-	ROW((R11), Z30, Z24, Z25)
-	JMP  epilogue
+	JZ   summed
+	STEP13(0, 0)
+	ADVANCE5(4, 128)
+	JMP  summed
 
 rows12:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	ZERO(Z16, Z17)
-	ZERO(Z18, Z19)
-	ZERO(Z20, Z21)
-	ZERO(Z22, Z23)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
-	LEAQ (R9)(R13*1), R10
+	ZERO12
 	SUBQ $2, CX
 	JLT  odd12
 	PCALIGN $32
 pair12:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	ROW((R10)(AX*2), Z31, Z22, Z23)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ROW(4(R9)(AX*2), Z30, Z16, Z17)
-	ROW(4(R10), Z31, Z18, Z19)
-	ROW(4(R10)(AX*1), Z30, Z20, Z21)
-	ROW(4(R10)(AX*2), Z31, Z22, Z23)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
-	ADDQ $8, R10
+	STEP12(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP12(4, 128)
+	ADVANCE4(8, 256)
 	SUBQ $2, CX
 	JGE  pair12
 odd12:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	ROW((R10)(AX*2), Z31, Z22, Z23)
-	JMP  epilogue
+	JZ   summed
+	STEP12(0, 0)
+	ADVANCE4(4, 128)
+	JMP  summed
 
 rows11:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	ZERO(Z16, Z17)
-	ZERO(Z18, Z19)
-	ZERO(Z20, Z21)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
-	LEAQ (R9)(R13*1), R10
+	ZERO11
 	SUBQ $2, CX
 	JLT  odd11
 	PCALIGN $32
 pair11:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ROW(4(R9)(AX*2), Z30, Z16, Z17)
-	ROW(4(R10), Z31, Z18, Z19)
-	ROW(4(R10)(AX*1), Z30, Z20, Z21)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
-	ADDQ $8, R10
+	STEP11(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP11(4, 128)
+	ADVANCE4(8, 256)
 	SUBQ $2, CX
 	JGE  pair11
 odd11:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	ROW((R10)(AX*1), Z30, Z20, Z21)
-	JMP  epilogue
+	JZ   summed
+	STEP11(0, 0)
+	ADVANCE4(4, 128)
+	JMP  summed
 
 rows10:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	ZERO(Z16, Z17)
-	ZERO(Z18, Z19)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
-	LEAQ (R9)(R13*1), R10
+	ZERO10
 	SUBQ $2, CX
 	JLT  odd10
 	PCALIGN $32
 pair10:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ROW(4(R9)(AX*2), Z30, Z16, Z17)
-	ROW(4(R10), Z31, Z18, Z19)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
-	ADDQ $8, R10
+	STEP10(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP10(4, 128)
+	ADVANCE4(8, 256)
 	SUBQ $2, CX
 	JGE  pair10
 odd10:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	ROW((R10), Z31, Z18, Z19)
-	JMP  epilogue
+	JZ   summed
+	STEP10(0, 0)
+	ADVANCE4(4, 128)
+	JMP  summed
 
 rows9:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	ZERO(Z16, Z17)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
+	ZERO9
 	SUBQ $2, CX
 	JLT  odd9
 	PCALIGN $32
 pair9:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ROW(4(R9)(AX*2), Z30, Z16, Z17)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
+	STEP9(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP9(4, 128)
+	ADVANCE3(8, 256)
 	SUBQ $2, CX
 	JGE  pair9
 odd9:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	ROW((R9)(AX*2), Z30, Z16, Z17)
-	JMP  epilogue
+	JZ   summed
+	STEP9(0, 0)
+	ADVANCE3(4, 128)
+	JMP  summed
 
 rows8:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	ZERO(Z14, Z15)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
+	ZERO8
 	SUBQ $2, CX
 	JLT  odd8
 	PCALIGN $32
 pair8:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ROW(4(R9)(AX*1), Z31, Z14, Z15)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
+	STEP8(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP8(4, 128)
+	ADVANCE3(8, 256)
 	SUBQ $2, CX
 	JGE  pair8
 odd8:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	ROW((R9)(AX*1), Z31, Z14, Z15)
-	JMP  epilogue
+	JZ   summed
+	STEP8(0, 0)
+	ADVANCE3(4, 128)
+	JMP  summed
 
 rows7:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	ZERO(Z12, Z13)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
-	LEAQ (R8)(R13*1), R9
+	ZERO7
 	SUBQ $2, CX
 	JLT  odd7
 	PCALIGN $32
 pair7:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ROW(4(R9), Z30, Z12, Z13)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
-	ADDQ $8, R9
+	STEP7(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP7(4, 128)
+	ADVANCE3(8, 256)
 	SUBQ $2, CX
 	JGE  pair7
 odd7:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	ROW((R9), Z30, Z12, Z13)
-	JMP  epilogue
+	JZ   summed
+	STEP7(0, 0)
+	ADVANCE3(4, 128)
+	JMP  summed
 
 rows6:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	ZERO(Z10, Z11)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
+	ZERO6
 	SUBQ $2, CX
 	JLT  odd6
 	PCALIGN $32
 pair6:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ROW(4(R8)(AX*2), Z31, Z10, Z11)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
+	STEP6(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP6(4, 128)
+	ADVANCE2(8, 256)
 	SUBQ $2, CX
 	JGE  pair6
 odd6:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	ROW((R8)(AX*2), Z31, Z10, Z11)
-	JMP  epilogue
+	JZ   summed
+	STEP6(0, 0)
+	ADVANCE2(4, 128)
+	JMP  summed
 
 rows5:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	ZERO(Z8, Z9)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
+	ZERO5
 	SUBQ $2, CX
 	JLT  odd5
 	PCALIGN $32
 pair5:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ROW(4(R8)(AX*1), Z30, Z8, Z9)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
+	STEP5(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP5(4, 128)
+	ADVANCE2(8, 256)
 	SUBQ $2, CX
 	JGE  pair5
 odd5:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	ROW((R8)(AX*1), Z30, Z8, Z9)
-	JMP  epilogue
+	JZ   summed
+	STEP5(0, 0)
+	ADVANCE2(4, 128)
+	JMP  summed
 
 rows4:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
-	ZERO(Z6, Z7)
-	LEAQ (AX)(AX*2), R13
-	LEAQ (SI)(R13*1), R8
+	ZERO4
 	SUBQ $2, CX
 	JLT  odd4
 	PCALIGN $32
 pair4:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ROW(4(R8), Z31, Z6, Z7)
-	ADDQ $256, BX
-	ADDQ $8, SI
-	ADDQ $8, R8
+	STEP4(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP4(4, 128)
+	ADVANCE2(8, 256)
 	SUBQ $2, CX
 	JGE  pair4
 odd4:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	ROW((R8), Z31, Z6, Z7)
-	JMP  epilogue
+	JZ   summed
+	STEP4(0, 0)
+	ADVANCE2(4, 128)
+	JMP  summed
 
 rows3:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
-	ZERO(Z4, Z5)
+	ZERO3
 	SUBQ $2, CX
 	JLT  odd3
 	PCALIGN $32
 pair3:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ROW(4(SI)(AX*2), Z30, Z4, Z5)
-	ADDQ $256, BX
-	ADDQ $8, SI
+	STEP3(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP3(4, 128)
+	ADVANCE1(8, 256)
 	SUBQ $2, CX
 	JGE  pair3
 odd3:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	ROW((SI)(AX*2), Z30, Z4, Z5)
-	JMP  epilogue
+	JZ   summed
+	STEP3(0, 0)
+	ADVANCE1(4, 128)
+	JMP  summed
 
 rows2:
-	ZERO(Z0, Z1)
-	ZERO(Z2, Z3)
+	ZERO2
 	SUBQ $2, CX
 	JLT  odd2
 	PCALIGN $32
 pair2:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ROW(4(SI)(AX*1), Z31, Z2, Z3)
-	ADDQ $256, BX
-	ADDQ $8, SI
+	STEP2(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP2(4, 128)
+	ADVANCE1(8, 256)
 	SUBQ $2, CX
 	JGE  pair2
 odd2:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	ROW((SI)(AX*1), Z31, Z2, Z3)
-	JMP  epilogue
+	JZ   summed
+	STEP2(0, 0)
+	ADVANCE1(4, 128)
+	JMP  summed
 
 rows1:
-	ZERO(Z0, Z1)
+	ZERO1
 	SUBQ $2, CX
 	JLT  odd1
 	PCALIGN $32
 pair1:
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	LOADB(128)
-	ROW(4(SI), Z30, Z0, Z1)
-	ADDQ $256, BX
-	ADDQ $8, SI
+	STEP1(0, 0)
+	PREFETCHT1 (R12)
+	ADDQ R13, R12
+	STEP1(4, 128)
+	ADVANCE1(8, 256)
 	SUBQ $2, CX
 	JGE  pair1
 odd1:
 	ADDQ $2, CX
-	JZ   epilogue
-	LOADB(0)
-	ROW((SI), Z30, Z0, Z1)
-	JMP  epilogue
+	JZ   summed
+	STEP1(0, 0)
+	ADVANCE1(4, 128)
+	JMP  summed
 
 // One row against four panels, tile_bstep bytes apart: eight chains. Panel p is row p of the epilogue.
 wide:
+	MOVQ $0, tile_left(DI)
 	ZERO(Z0, Z1)
 	ZERO(Z2, Z3)
 	ZERO(Z4, Z5)
@@ -818,7 +421,7 @@ wideF32:
 	ADDQ $128, R13
 	DECQ CX
 	JNZ  wideF32
-	JMP  epilogue
+	JMP  summed
 
 wideF16:
 	VBROADCASTSS (SI), Z31
@@ -842,7 +445,7 @@ wideF16:
 	ADDQ $64, R13
 	DECQ CX
 	JNZ  wideF16
-	JMP  epilogue
+	JMP  summed
 
 wideBF16:
 	VBROADCASTSS (SI), Z31
@@ -874,72 +477,52 @@ wideBF16:
 	ADDQ $64, R13
 	DECQ CX
 	JNZ  wideBF16
-	JMP  epilogue
+	JMP  summed
 
-epilogue:
-	MOVQ tile_flags(DI), CX
-	TESTQ $const_loadAcc, CX
+summed: // the block's sums are complete; add those of the blocks before it
+	TESTQ $const_loadAcc, R15
 	JZ   added
-	MOVQ tile_acc(DI), R8
-	LOADACC(Z0, Z1)
-	NEXT(1, added)
-	LOADACC(Z2, Z3)
-	NEXT(2, added)
-	LOADACC(Z4, Z5)
-	NEXT(3, added)
-	LOADACC(Z6, Z7)
-	NEXT(4, added)
-	LOADACC(Z8, Z9)
-	NEXT(5, added)
-	LOADACC(Z10, Z11)
-	NEXT(6, added)
-	LOADACC(Z12, Z13)
-	NEXT(7, added)
-	LOADACC(Z14, Z15)
-	NEXT(8, added)
-	LOADACC(Z16, Z17)
-	NEXT(9, added)
-	LOADACC(Z18, Z19)
-	NEXT(10, added)
-	LOADACC(Z20, Z21)
-	NEXT(11, added)
-	LOADACC(Z22, Z23)
-	NEXT(12, added)
-	LOADACC(Z24, Z25)
-	NEXT(13, added)
+	MOVQ tile_acc(DI), R13
+	LOADACC(Z0, Z1); IFROWS(1, added)
+	LOADACC(Z2, Z3); IFROWS(2, added)
+	LOADACC(Z4, Z5); IFROWS(3, added)
+	LOADACC(Z6, Z7); IFROWS(4, added)
+	LOADACC(Z8, Z9); IFROWS(5, added)
+	LOADACC(Z10, Z11); IFROWS(6, added)
+	LOADACC(Z12, Z13); IFROWS(7, added)
+	LOADACC(Z14, Z15); IFROWS(8, added)
+	LOADACC(Z16, Z17); IFROWS(9, added)
+	LOADACC(Z18, Z19); IFROWS(10, added)
+	LOADACC(Z20, Z21); IFROWS(11, added)
+	LOADACC(Z22, Z23); IFROWS(12, added)
+	LOADACC(Z24, Z25); IFROWS(13, added)
 	LOADACC(Z26, Z27)
 added:
-	TESTQ $const_storeAcc, CX
+	MOVQ tile_left(DI), CX
+	TESTQ CX, CX
+	JNZ  keep
+	TESTQ $const_storeAcc, R15
 	JZ   last
-	MOVQ tile_acc(DI), R8
-	STOREACC(Z0, Z1)
-	NEXT(1, kept)
-	STOREACC(Z2, Z3)
-	NEXT(2, kept)
-	STOREACC(Z4, Z5)
-	NEXT(3, kept)
-	STOREACC(Z6, Z7)
-	NEXT(4, kept)
-	STOREACC(Z8, Z9)
-	NEXT(5, kept)
-	STOREACC(Z10, Z11)
-	NEXT(6, kept)
-	STOREACC(Z12, Z13)
-	NEXT(7, kept)
-	STOREACC(Z14, Z15)
-	NEXT(8, kept)
-	STOREACC(Z16, Z17)
-	NEXT(9, kept)
-	STOREACC(Z18, Z19)
-	NEXT(10, kept)
-	STOREACC(Z20, Z21)
-	NEXT(11, kept)
-	STOREACC(Z22, Z23)
-	NEXT(12, kept)
-	STOREACC(Z24, Z25)
-	NEXT(13, kept)
+keep:
+	MOVQ tile_acc(DI), R13
+	STOREACC(Z0, Z1); IFROWS(1, kept)
+	STOREACC(Z2, Z3); IFROWS(2, kept)
+	STOREACC(Z4, Z5); IFROWS(3, kept)
+	STOREACC(Z6, Z7); IFROWS(4, kept)
+	STOREACC(Z8, Z9); IFROWS(5, kept)
+	STOREACC(Z10, Z11); IFROWS(6, kept)
+	STOREACC(Z12, Z13); IFROWS(7, kept)
+	STOREACC(Z14, Z15); IFROWS(8, kept)
+	STOREACC(Z16, Z17); IFROWS(9, kept)
+	STOREACC(Z18, Z19); IFROWS(10, kept)
+	STOREACC(Z20, Z21); IFROWS(11, kept)
+	STOREACC(Z22, Z23); IFROWS(12, kept)
+	STOREACC(Z24, Z25); IFROWS(13, kept)
 	STOREACC(Z26, Z27)
 kept:
+	ORQ  $const_loadAcc, R15
+	TESTQ CX, CX
+	JNZ  block
 	VZEROUPPER
 	RET
 
@@ -950,160 +533,95 @@ last:
 	KMOVW AX, K1
 	SHRQ  $16, AX
 	KMOVW AX, K2
-	TESTQ $const_doScale, CX
+	TESTQ $const_doScale, R15
 	JZ   scaled
 	VBROADCASTSS tile_scale(DI), Z31
-	SCALE(Z0, Z1)
-	NEXT(1, scaled)
-	SCALE(Z2, Z3)
-	NEXT(2, scaled)
-	SCALE(Z4, Z5)
-	NEXT(3, scaled)
-	SCALE(Z6, Z7)
-	NEXT(4, scaled)
-	SCALE(Z8, Z9)
-	NEXT(5, scaled)
-	SCALE(Z10, Z11)
-	NEXT(6, scaled)
-	SCALE(Z12, Z13)
-	NEXT(7, scaled)
-	SCALE(Z14, Z15)
-	NEXT(8, scaled)
-	SCALE(Z16, Z17)
-	NEXT(9, scaled)
-	SCALE(Z18, Z19)
-	NEXT(10, scaled)
-	SCALE(Z20, Z21)
-	NEXT(11, scaled)
-	SCALE(Z22, Z23)
-	NEXT(12, scaled)
-	SCALE(Z24, Z25)
-	NEXT(13, scaled)
+	SCALE(Z0, Z1); IFROWS(1, scaled)
+	SCALE(Z2, Z3); IFROWS(2, scaled)
+	SCALE(Z4, Z5); IFROWS(3, scaled)
+	SCALE(Z6, Z7); IFROWS(4, scaled)
+	SCALE(Z8, Z9); IFROWS(5, scaled)
+	SCALE(Z10, Z11); IFROWS(6, scaled)
+	SCALE(Z12, Z13); IFROWS(7, scaled)
+	SCALE(Z14, Z15); IFROWS(8, scaled)
+	SCALE(Z16, Z17); IFROWS(9, scaled)
+	SCALE(Z18, Z19); IFROWS(10, scaled)
+	SCALE(Z20, Z21); IFROWS(11, scaled)
+	SCALE(Z22, Z23); IFROWS(12, scaled)
+	SCALE(Z24, Z25); IFROWS(13, scaled)
 	SCALE(Z26, Z27)
 scaled:
-	TESTQ $const_doBias, CX
+	TESTQ $const_doBias, R15
 	JZ   biased
 	MOVQ tile_bias(DI), R8
 	MOVQ tile_biasStep(DI), R9
-	BIAS(Z0, Z1)
-	NEXT(1, biased)
-	BIAS(Z2, Z3)
-	NEXT(2, biased)
-	BIAS(Z4, Z5)
-	NEXT(3, biased)
-	BIAS(Z6, Z7)
-	NEXT(4, biased)
-	BIAS(Z8, Z9)
-	NEXT(5, biased)
-	BIAS(Z10, Z11)
-	NEXT(6, biased)
-	BIAS(Z12, Z13)
-	NEXT(7, biased)
-	BIAS(Z14, Z15)
-	NEXT(8, biased)
-	BIAS(Z16, Z17)
-	NEXT(9, biased)
-	BIAS(Z18, Z19)
-	NEXT(10, biased)
-	BIAS(Z20, Z21)
-	NEXT(11, biased)
-	BIAS(Z22, Z23)
-	NEXT(12, biased)
-	BIAS(Z24, Z25)
-	NEXT(13, biased)
+	BIAS(Z0, Z1); IFROWS(1, biased)
+	BIAS(Z2, Z3); IFROWS(2, biased)
+	BIAS(Z4, Z5); IFROWS(3, biased)
+	BIAS(Z6, Z7); IFROWS(4, biased)
+	BIAS(Z8, Z9); IFROWS(5, biased)
+	BIAS(Z10, Z11); IFROWS(6, biased)
+	BIAS(Z12, Z13); IFROWS(7, biased)
+	BIAS(Z14, Z15); IFROWS(8, biased)
+	BIAS(Z16, Z17); IFROWS(9, biased)
+	BIAS(Z18, Z19); IFROWS(10, biased)
+	BIAS(Z20, Z21); IFROWS(11, biased)
+	BIAS(Z22, Z23); IFROWS(12, biased)
+	BIAS(Z24, Z25); IFROWS(13, biased)
 	BIAS(Z26, Z27)
 biased:
-	TESTQ $const_doRes, CX
-	JZ   summed
+	TESTQ $const_doRes, R15
+	JZ   joined
 	MOVQ tile_res(DI), R8
 	MOVQ tile_ldr(DI), R9
-	RES(Z0, Z1)
-	NEXT(1, summed)
-	RES(Z2, Z3)
-	NEXT(2, summed)
-	RES(Z4, Z5)
-	NEXT(3, summed)
-	RES(Z6, Z7)
-	NEXT(4, summed)
-	RES(Z8, Z9)
-	NEXT(5, summed)
-	RES(Z10, Z11)
-	NEXT(6, summed)
-	RES(Z12, Z13)
-	NEXT(7, summed)
-	RES(Z14, Z15)
-	NEXT(8, summed)
-	RES(Z16, Z17)
-	NEXT(9, summed)
-	RES(Z18, Z19)
-	NEXT(10, summed)
-	RES(Z20, Z21)
-	NEXT(11, summed)
-	RES(Z22, Z23)
-	NEXT(12, summed)
-	RES(Z24, Z25)
-	NEXT(13, summed)
+	RES(Z0, Z1); IFROWS(1, joined)
+	RES(Z2, Z3); IFROWS(2, joined)
+	RES(Z4, Z5); IFROWS(3, joined)
+	RES(Z6, Z7); IFROWS(4, joined)
+	RES(Z8, Z9); IFROWS(5, joined)
+	RES(Z10, Z11); IFROWS(6, joined)
+	RES(Z12, Z13); IFROWS(7, joined)
+	RES(Z14, Z15); IFROWS(8, joined)
+	RES(Z16, Z17); IFROWS(9, joined)
+	RES(Z18, Z19); IFROWS(10, joined)
+	RES(Z20, Z21); IFROWS(11, joined)
+	RES(Z22, Z23); IFROWS(12, joined)
+	RES(Z24, Z25); IFROWS(13, joined)
 	RES(Z26, Z27)
-summed:
-	TESTQ $const_doReLU, CX
+joined:
+	TESTQ $const_doReLU, R15
 	JZ   clipped
 	VPXORD Z31, Z31, Z31
-	RELU(Z0, Z1)
-	NEXT(1, clipped)
-	RELU(Z2, Z3)
-	NEXT(2, clipped)
-	RELU(Z4, Z5)
-	NEXT(3, clipped)
-	RELU(Z6, Z7)
-	NEXT(4, clipped)
-	RELU(Z8, Z9)
-	NEXT(5, clipped)
-	RELU(Z10, Z11)
-	NEXT(6, clipped)
-	RELU(Z12, Z13)
-	NEXT(7, clipped)
-	RELU(Z14, Z15)
-	NEXT(8, clipped)
-	RELU(Z16, Z17)
-	NEXT(9, clipped)
-	RELU(Z18, Z19)
-	NEXT(10, clipped)
-	RELU(Z20, Z21)
-	NEXT(11, clipped)
-	RELU(Z22, Z23)
-	NEXT(12, clipped)
-	RELU(Z24, Z25)
-	NEXT(13, clipped)
+	RELU(Z0, Z1); IFROWS(1, clipped)
+	RELU(Z2, Z3); IFROWS(2, clipped)
+	RELU(Z4, Z5); IFROWS(3, clipped)
+	RELU(Z6, Z7); IFROWS(4, clipped)
+	RELU(Z8, Z9); IFROWS(5, clipped)
+	RELU(Z10, Z11); IFROWS(6, clipped)
+	RELU(Z12, Z13); IFROWS(7, clipped)
+	RELU(Z14, Z15); IFROWS(8, clipped)
+	RELU(Z16, Z17); IFROWS(9, clipped)
+	RELU(Z18, Z19); IFROWS(10, clipped)
+	RELU(Z20, Z21); IFROWS(11, clipped)
+	RELU(Z22, Z23); IFROWS(12, clipped)
+	RELU(Z24, Z25); IFROWS(13, clipped)
 	RELU(Z26, Z27)
 clipped:
 	MOVQ tile_c(DI), R8
 	MOVQ tile_ldc(DI), R9
-	STORE(Z0, Z1)
-	NEXT(1, stored)
-	STORE(Z2, Z3)
-	NEXT(2, stored)
-	STORE(Z4, Z5)
-	NEXT(3, stored)
-	STORE(Z6, Z7)
-	NEXT(4, stored)
-	STORE(Z8, Z9)
-	NEXT(5, stored)
-	STORE(Z10, Z11)
-	NEXT(6, stored)
-	STORE(Z12, Z13)
-	NEXT(7, stored)
-	STORE(Z14, Z15)
-	NEXT(8, stored)
-	STORE(Z16, Z17)
-	NEXT(9, stored)
-	STORE(Z18, Z19)
-	NEXT(10, stored)
-	STORE(Z20, Z21)
-	NEXT(11, stored)
-	STORE(Z22, Z23)
-	NEXT(12, stored)
-	STORE(Z24, Z25)
-	NEXT(13, stored)
+	STORE(Z0, Z1); IFROWS(1, stored)
+	STORE(Z2, Z3); IFROWS(2, stored)
+	STORE(Z4, Z5); IFROWS(3, stored)
+	STORE(Z6, Z7); IFROWS(4, stored)
+	STORE(Z8, Z9); IFROWS(5, stored)
+	STORE(Z10, Z11); IFROWS(6, stored)
+	STORE(Z12, Z13); IFROWS(7, stored)
+	STORE(Z14, Z15); IFROWS(8, stored)
+	STORE(Z16, Z17); IFROWS(9, stored)
+	STORE(Z18, Z19); IFROWS(10, stored)
+	STORE(Z20, Z21); IFROWS(11, stored)
+	STORE(Z22, Z23); IFROWS(12, stored)
+	STORE(Z24, Z25); IFROWS(13, stored)
 	STORE(Z26, Z27)
 stored:
 	VZEROUPPER

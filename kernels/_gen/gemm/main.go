@@ -71,12 +71,26 @@ func generate(s isa) []byte {
 	w.p("\tMOVQ tile_b(DI), BX")
 	w.p("\tMOVQ tile_k(DI), CX")
 	w.p("\tMOVQ tile_rows(DI), DX")
+	w.p("\tMOVQ tile_flags(DI), R15")
 	w.p("\tMOVQ tile_kind(DI), R12")
 	w.p("\tTESTQ R12, R12")
 	w.p("\tJNZ  wide")
+	w.p("\tMOVQ tile_ahead(DI), R12")
+	w.p("\tLEAQ (AX)(AX*2), R13")
+	for i := 1; i < (s.mr+2)/3; i++ {
+		w.p("\tLEAQ (%s)(R13*1), %s", base[i-1], base[i])
+	}
+	w.p("")
+	w.p("block: // CX steps are left: this block takes KC of them, and leaves the rest in tile_left")
+	w.p("\tMOVQ tile_aheadStep(DI), R13")
+	w.p("\tMOVQ CX, tile_left(DI)")
+	w.p("\tCMPQ CX, $const_KC")
+	w.p("\tJLE  sized")
+	w.p("\tMOVQ $const_KC, CX")
+	w.p("sized:")
+	w.p("\tSUBQ CX, tile_left(DI)")
 	for r := s.mr; r > 1; r-- {
-		w.p("\tCMPQ DX, $%d", r)
-		w.p("\tJEQ  rows%d", r)
+		w.p("\tIFROWS(%d, rows%d)", r, r)
 	}
 	w.p("\tJMP  rows1")
 	for r := s.mr; r > 0; r-- {
@@ -104,10 +118,13 @@ func (w *writer) header() {
 	w.p("//	%s-%s  sums, row i in 2i and 2i+1", w.v(0), w.v(2*w.mr-1))
 	w.p("//	%s %s  row k of the panel    %s %s  A[i,k] in every lane", w.v(-4), w.v(-3), w.v(-2), w.v(-1))
 	w.p("//	SI R8-R11  rows 0, 3, 6, 9, 12 of A    AX  stride of A    BX  panel")
-	w.p("//	CX  steps left    DX  rows    DI  t")
+	w.p("//	CX  steps left    DX  rows    DI  t    R12 R13  what to prefetch, its step    R15  flags")
 	w.p("//")
-	w.p("//	for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }")
-	w.p("//	if loadAcc { sum += acc }; if storeAcc { acc = sum; return }")
+	w.p("//	for each KC of k {")
+	w.p("//		sum = 0; for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }")
+	w.p("//		if loadAcc { sum += acc }; if more blocks or storeAcc { acc = sum; loadAcc = true }")
+	w.p("//	}")
+	w.p("//	if storeAcc { return }")
 	w.p("//	c = relu(sum*scale + bias + res)")
 	w.p("")
 }
@@ -121,10 +138,33 @@ func (w *writer) macros() {
 		xor = "VPXORD"
 	}
 	w.p("#define ZERO(x, y) %s x, x, x; %s y, y, y", xor, xor)
+	w.p("")
+	w.p("// ADVANCEn moves n base registers of A by o bytes and the panel by b.")
+	for n := 1; n <= (w.mr+2)/3; n++ {
+		before := "ADDQ $b, BX"
+		if n > 1 {
+			before = fmt.Sprintf("ADVANCE%d(o, b)", n-1)
+		}
+		w.p("#define ADVANCE%d(o, b) %s; ADDQ $o, %s", n, before, base[n-1])
+	}
+	w.p("// STEPr is one step of r rows, o bytes on in A and b bytes on in the panel.")
+	for r := 1; r <= w.mr; r++ {
+		addr := fmt.Sprintf("o(%s)", base[(r-1)/3])
+		if i := (r - 1) % 3; i > 0 {
+			addr += fmt.Sprintf("(AX*%d)", i)
+		}
+		before, zero := "LOADB(b)", ""
+		if r > 1 {
+			before, zero = fmt.Sprintf("STEP%d(o, b)", r-1), fmt.Sprintf("ZERO%d; ", r-1)
+		}
+		w.p("#define ZERO%d %sZERO(%s, %s)", r, zero, w.v(2*r-2), w.v(2*r-1))
+		w.p("#define STEP%d(o, b) %s; ROW(%s, %s, %s, %s)", r, before, addr, w.v(-2+(r-1)%2), w.v(2*r-2), w.v(2*r-1))
+	}
+	w.p("")
 	w.p("// One row's part of a stage of the epilogue; then to the next stage when it was the last row.")
-	w.p("#define NEXT(i, done) CMPQ DX, $i; JEQ done")
-	w.p("#define LOADACC(x, y) VADDPS (R8), x, x; VADDPS %d(R8), y, y; ADDQ $%d, R8", w.width, 2*w.width)
-	w.p("#define STOREACC(x, y) VMOVUPS x, (R8); VMOVUPS y, %d(R8); ADDQ $%d, R8", w.width, 2*w.width)
+	w.p("#define IFROWS(i, done) CMPQ DX, $i; JEQ done")
+	w.p("#define LOADACC(x, y) VADDPS (R13), x, x; VADDPS %d(R13), y, y; ADDQ $%d, R13", w.width, 2*w.width)
+	w.p("#define STOREACC(x, y) VMOVUPS x, (R13); VMOVUPS y, %d(R13); ADDQ $%d, R13", w.width, 2*w.width)
 	w.p("#define SCALE(x, y) VMULPS %s, x, x; VMULPS %s, y, y", w.v(-1), w.v(-1))
 	w.p("#define RELU(x, y) VMAXPS x, %s, x; VMAXPS y, %s, y // NaN, the second operand, stays", w.v(-1), w.v(-1))
 	if w.masks {
@@ -141,54 +181,26 @@ func (w *writer) macros() {
 
 // rows writes the loop over k for r rows, two steps at a time.
 func (w *writer) rows(r int) {
-	bases := (r + 2) / 3
-	addr := func(i, off int) string {
-		s := fmt.Sprintf("(%s)", base[i/3])
-		if off != 0 {
-			s = fmt.Sprintf("%d%s", off, s)
-		}
-		if i%3 > 0 {
-			s += fmt.Sprintf("(AX*%d)", i%3)
-		}
-		return s
-	}
-	step := func(k int) {
-		w.p("\tLOADB(%d)", 2*w.width*k)
-		for i := range r {
-			w.p("\tROW(%s, %s, %s, %s)", addr(i, 4*k), w.v(-2+i%2), w.v(2*i), w.v(2*i+1))
-		}
-	}
-	advance := func(k int) {
-		w.p("\tADDQ $%d, BX", 2*w.width*k)
-		for i := range bases {
-			w.p("\tADDQ $%d, %s", 4*k, base[i])
-		}
-	}
 	w.p("")
 	w.p("rows%d:", r)
-	for i := range r {
-		w.p("\tZERO(%s, %s)", w.v(2*i), w.v(2*i+1))
-	}
-	if bases > 1 {
-		w.p("\tLEAQ (AX)(AX*2), R13")
-	}
-	for i := 1; i < bases; i++ {
-		w.p("\tLEAQ (%s)(R13*1), %s", base[i-1], base[i])
-	}
+	w.p("\tZERO%d", r)
 	w.p("\tSUBQ $2, CX")
 	w.p("\tJLT  odd%d", r)
 	w.p("\tPCALIGN $32")
 	w.p("pair%d:", r)
-	step(0)
-	step(1)
-	advance(2)
+	w.p("\tSTEP%d(0, 0)", r)
+	w.p("\tPREFETCHT1 (R12)")
+	w.p("\tADDQ R13, R12")
+	w.p("\tSTEP%d(4, %d)", r, 2*w.width)
+	w.p("\tADVANCE%d(8, %d)", (r+2)/3, 4*w.width)
 	w.p("\tSUBQ $2, CX")
 	w.p("\tJGE  pair%d", r)
 	w.p("odd%d:", r)
 	w.p("\tADDQ $2, CX")
-	w.p("\tJZ   epilogue")
-	step(0)
-	w.p("\tJMP  epilogue")
+	w.p("\tJZ   summed")
+	w.p("\tSTEP%d(0, 0)", r)
+	w.p("\tADVANCE%d(4, %d)", (r+2)/3, 2*w.width)
+	w.p("\tJMP  summed")
 }
 
 // wide writes the loops for one row of A against four panels.
@@ -197,6 +209,7 @@ func (w *writer) wide() {
 	w.p("")
 	w.p("// One row against four panels, tile_bstep bytes apart: eight chains. Panel p is row p of the epilogue.")
 	w.p("wide:")
+	w.p("\tMOVQ $0, tile_left(DI)")
 	for i := range 4 {
 		w.p("\tZERO(%s, %s)", w.v(2*i), w.v(2*i+1))
 	}
@@ -239,33 +252,40 @@ func (w *writer) wide() {
 		w.p("\tADDQ $%d, R13", bytes)
 		w.p("\tDECQ CX")
 		w.p("\tJNZ  wide%s", kind)
-		w.p("\tJMP  epilogue")
+		w.p("\tJMP  summed")
 	}
 }
 
 func (w *writer) epilogue() {
 	stage := func(macro, done string) {
 		for i := range w.mr {
-			w.p("\t%s(%s, %s)", macro, w.v(2*i), w.v(2*i+1))
+			next := ""
 			if i+1 < w.mr {
-				w.p("\tNEXT(%d, %s)", i+1, done)
+				next = fmt.Sprintf("; IFROWS(%d, %s)", i+1, done)
 			}
+			w.p("\t%s(%s, %s)%s", macro, w.v(2*i), w.v(2*i+1), next)
 		}
 		w.p("%s:", done)
 	}
 	skip := func(bit, to string) {
-		w.p("\tTESTQ $const_%s, CX", bit)
+		w.p("\tTESTQ $const_%s, R15", bit)
 		w.p("\tJZ   %s", to)
 	}
 	w.p("")
-	w.p("epilogue:")
-	w.p("\tMOVQ tile_flags(DI), CX")
+	w.p("summed: // the block's sums are complete; add those of the blocks before it")
 	skip("loadAcc", "added")
-	w.p("\tMOVQ tile_acc(DI), R8")
+	w.p("\tMOVQ tile_acc(DI), R13")
 	stage("LOADACC", "added")
+	w.p("\tMOVQ tile_left(DI), CX")
+	w.p("\tTESTQ CX, CX")
+	w.p("\tJNZ  keep")
 	skip("storeAcc", "last")
-	w.p("\tMOVQ tile_acc(DI), R8")
+	w.p("keep:")
+	w.p("\tMOVQ tile_acc(DI), R13")
 	stage("STOREACC", "kept")
+	w.p("\tORQ  $const_loadAcc, R15")
+	w.p("\tTESTQ CX, CX")
+	w.p("\tJNZ  block")
 	w.p("\tVZEROUPPER")
 	w.p("\tRET")
 	w.p("")
@@ -285,10 +305,10 @@ func (w *writer) epilogue() {
 	w.p("\tMOVQ tile_bias(DI), R8")
 	w.p("\tMOVQ tile_biasStep(DI), R9")
 	stage("BIAS", "biased")
-	skip("doRes", "summed")
+	skip("doRes", "joined")
 	w.p("\tMOVQ tile_res(DI), R8")
 	w.p("\tMOVQ tile_ldr(DI), R9")
-	stage("RES", "summed")
+	stage("RES", "joined")
 	skip("doReLU", "clipped")
 	xor := "VXORPS"
 	if w.masks {
