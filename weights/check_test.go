@@ -65,6 +65,8 @@ func TestCheckHints(t *testing.T) {
 	require.ErrorContains(t, err, "hint: this looks like CLIP (OpenAI CLIP names)")
 	unet := fake{"mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight": {}}
 	require.ErrorContains(t, Check(unet, nil), "hint: this looks like Stable Diffusion UNet (canonical names)")
+	single := fake{"model.diffusion_model.input_blocks.0.0.weight": {}}
+	require.ErrorContains(t, Check(single, nil), "hint: this looks like Stable Diffusion (original single-file names)")
 
 	var many []Info
 	for i := range 30 {

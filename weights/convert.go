@@ -19,10 +19,16 @@ func Convert(t Info, to DType) (Info, error) {
 	if !t.DType.Float() || !to.Float() {
 		return Info{}, badTensor("convert", t.Name, "cannot convert %v to %v", t.DType, to)
 	}
-	from, src := t.DType, t.Data
-	n := len(src) / from.Size()
-	dst := make([]byte, n*to.Size())
-	for i := range n {
+	dst := make([]byte, len(t.Data)/t.DType.Size()*to.Size())
+	if err := Guard(func() error { convert(dst, to, t.Data, t.DType); return nil }); err != nil {
+		return Info{}, err
+	}
+	t.DType, t.Data, t.m = to, dst, nil
+	return t, nil
+}
+
+func convert(dst []byte, to DType, src []byte, from DType) {
+	for i := range len(src) / from.Size() {
 		var x float32
 		switch from {
 		case F32:
@@ -45,8 +51,6 @@ func Convert(t Info, to DType) (Info, error) {
 			le.PutUint64(dst[8*i:], math.Float64bits(float64(x)))
 		}
 	}
-	t.DType, t.Data, t.m = to, dst, nil
-	return t, nil
 }
 
 func f16ToF32(h uint16) float32 {

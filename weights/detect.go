@@ -18,7 +18,7 @@ var markers = []struct {
 	name, family string
 	m            NameMap
 }{
-	{"model.diffusion_model.input_blocks.0.0.weight", FamilySD, NameMap{}},
+	{"model.diffusion_model.input_blocks.0.0.weight", FamilySD, NameMap{Naming: "original single-file"}},
 	{"visual.conv1.weight", FamilyCLIP, OpenAICLIP},
 	{"vision_model.embeddings.patch_embedding.weight", FamilyCLIP, NameMap{}},
 	{"text_model.embeddings.token_embedding.weight", FamilyText, NameMap{}},

@@ -18,9 +18,9 @@ var (
 	LDMText       = NameMap{"Stable Diffusion in one file", ldmText}
 )
 
-// naming is Naming with a word for the identity.
+// naming is Naming with a word for the canonical names.
 func (m NameMap) naming() string {
-	if m.rule == nil {
+	if m.Naming == "" {
 		return "canonical"
 	}
 	return m.Naming

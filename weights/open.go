@@ -157,8 +157,8 @@ func openIndex(path string) (Source, error) {
 
 // openShards gathers the tensors of all shards; on error the result holds what
 // must be closed.
-func openShards(path string, weightMap map[string]string) (*file, error) {
-	all := &file{path: path, infos: map[string]Info{}}
+func openShards(path string, weightMap map[string]string) (*fileSource, error) {
+	all := &fileSource{path: path, infos: map[string]Info{}}
 	shards := map[string]bool{}
 	for _, shard := range weightMap {
 		shards[shard] = true
@@ -173,18 +173,23 @@ func openShards(path string, weightMap map[string]string) (*file, error) {
 			strings.HasSuffix(shard, ".index.json") {
 			return all, badf(path, "shard %q is not a plain file name", shard)
 		}
-		src, err := Open(filepath.Join(filepath.Dir(path), shard))
+		file := filepath.Join(filepath.Dir(path), shard)
+		err := regular(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return all, badf(path, "shard %s is missing (is the download complete?)", shard)
 		}
 		if err != nil {
 			return all, err
 		}
-		f := src.(*file)
+		src, err := Open(file)
+		if err != nil {
+			return all, err
+		}
+		f := src.(*fileSource)
 		all.maps = append(all.maps, f.maps...)
 		for name, t := range f.infos {
 			if weightMap[name] != shard {
-				return all, badTensor(filepath.Join(filepath.Dir(path), shard), name,
+				return all, badTensor(file, name,
 					"not listed for this shard in %s (files of two downloads mixed?)", filepath.Base(path))
 			}
 			all.infos[name] = t

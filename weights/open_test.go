@@ -142,6 +142,13 @@ func TestReplaced(t *testing.T) {
 	save(2)
 	require.Equal(t, []float32{1}, f32Of(t, get(t, src, "w")))
 	require.Equal(t, []float32{2}, f32Of(t, get(t, open(t, path), "w")))
+
+	closed, err := Open(path)
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	require.NoError(t, closed.Close())
+	_, err = closed.Get("w")
+	require.ErrorIs(t, err, os.ErrClosed)
 }
 
 func TestFindCached(t *testing.T) {

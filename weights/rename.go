@@ -108,7 +108,9 @@ func (r *renamed) read(name string, get func(string) (Info, error)) (Info, error
 		if len(t.Shape) != 2 {
 			return Info{}, badTensor(pathOf(r.src), o.name, "shape %v is not a matrix", t.Shape)
 		}
-		t = transposed(t)
+		if err := Guard(func() error { t = transposed(t); return nil }); err != nil {
+			return Info{}, err
+		}
 	case Squeeze:
 		if n := len(t.Shape); n == 4 && t.Shape[2] == 1 && t.Shape[3] == 1 {
 			t.Shape = t.Shape[:2]

@@ -3,6 +3,7 @@ package weights
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/bits"
 	"sort"
 	"unicode/utf8"
@@ -43,8 +44,8 @@ func FromBytes(name string, data []byte) (Source, error) {
 
 // parseSafetensors checks a safetensors image and describes its tensors.
 // Source: safetensors README, "Format".
-func parseSafetensors(path string, m *mapping) (*file, error) {
-	var f *file
+func parseSafetensors(path string, m *mapping) (*fileSource, error) {
+	var f *fileSource
 	err := Guard(func() error {
 		var err error
 		f, err = parseImage(path, m)
@@ -53,7 +54,7 @@ func parseSafetensors(path string, m *mapping) (*file, error) {
 	return f, err
 }
 
-func parseImage(path string, m *mapping) (*file, error) {
+func parseImage(path string, m *mapping) (*fileSource, error) {
 	data := m.data
 	if len(data) < 8 {
 		return nil, badf(path, "%d bytes is too short for a safetensors file (is the download complete?)", len(data))
@@ -194,8 +195,9 @@ func (h *headerParser) metadata() (map[string]string, error) {
 
 // wrap adds the path to a syntax error.
 func (h *headerParser) wrap(err error) error {
-	if s, ok := err.(syntaxError); ok {
-		return badf(h.path, "header is not valid: %s", string(s))
+	var s syntaxError
+	if errors.As(err, &s) {
+		return badf(h.path, "header is not valid: %v", s)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"os"
 	"slices"
 	"sort"
 )
@@ -81,8 +82,8 @@ func badTensor(path, name, format string, args ...any) error {
 	return &FormatError{Path: path, Tensor: name, Reason: fmt.Sprintf(format, args...)}
 }
 
-// file is a Source whose tensors lie in zero or more mappings.
-type file struct {
+// fileSource is a Source whose tensors lie in zero or more mappings.
+type fileSource struct {
 	path  string
 	names []string
 	infos map[string]Info
@@ -90,18 +91,21 @@ type file struct {
 	maps  []*mapping
 }
 
-func newFile(path string, infos map[string]Info, meta map[string]string, maps ...*mapping) *file {
+func newFile(path string, infos map[string]Info, meta map[string]string, maps ...*mapping) *fileSource {
 	names := make([]string, 0, len(infos))
 	for n := range infos {
 		names = append(names, n)
 	}
 	sort.Strings(names)
-	return &file{path: path, names: names, infos: infos, meta: meta, maps: maps}
+	return &fileSource{path: path, names: names, infos: infos, meta: meta, maps: maps}
 }
 
-func (f *file) Names() []string { return f.names }
+func (f *fileSource) Names() []string { return f.names }
 
-func (f *file) Get(name string) (Info, error) {
+func (f *fileSource) Get(name string) (Info, error) {
+	if f.infos == nil {
+		return Info{}, fmt.Errorf("%s: %w", f.path, os.ErrClosed)
+	}
 	t, ok := f.infos[name]
 	if !ok {
 		return Info{}, fmt.Errorf("%s: %q: %w", f.path, name, ErrNotFound)
@@ -110,12 +114,12 @@ func (f *file) Get(name string) (Info, error) {
 	return t, nil
 }
 
-func (f *file) Close() error {
+func (f *fileSource) Close() error {
 	var err error
 	for _, m := range f.maps {
 		err = errors.Join(err, m.close())
 	}
-	f.maps = nil
+	f.maps, f.infos = nil, nil
 	return err
 }
 
@@ -123,7 +127,7 @@ func (f *file) Close() error {
 // there are none.
 func Metadata(src Source) map[string]string {
 	switch s := src.(type) {
-	case *file:
+	case *fileSource:
 		return s.meta
 	case *renamed:
 		return Metadata(s.src)
@@ -134,7 +138,7 @@ func Metadata(src Source) map[string]string {
 // pathOf names a source in messages.
 func pathOf(src Source) string {
 	switch s := src.(type) {
-	case *file:
+	case *fileSource:
 		return s.path
 	case *renamed:
 		return pathOf(s.src)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -188,8 +189,12 @@ func TestTorchRefuses(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			path := writeFile(t, "x.pt", zipOf(zipEnt{"archive/data.pkl", []byte(c.pickle)}, zipEnt{"archive/data/0", f32Bytes(1, 2)}))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			_, err := Open(path)
+			runtime.ReadMemStats(&after)
 			requireFormatError(t, err, path, c.reason)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20), "bytes allocated")
 		})
 	}
 }

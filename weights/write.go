@@ -32,21 +32,25 @@ func Write(path string, tensors []Info, metadata map[string]string) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(path, func(f io.Writer) error {
-		w := bufio.NewWriterSize(f, 1<<20)
-		if _, err := w.Write(head); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		for _, t := range list {
-			if _, err := w.Write(t.Data); err != nil {
-				return fmt.Errorf("%s: tensor %q: %w", path, t.Name, err)
-			}
-		}
-		if err := w.Flush(); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		return nil
+	return Guard(func() error {
+		return writeAtomic(path, func(f io.Writer) error { return writeAll(f, path, head, list) })
 	})
+}
+
+func writeAll(f io.Writer, path string, head []byte, list []Info) error {
+	w := bufio.NewWriterSize(f, 1<<20)
+	if _, err := w.Write(head); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	for _, t := range list {
+		if _, err := w.Write(t.Data); err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", path, t.Name, err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // encodeHeader returns the length prefix and the padded header of list.
