@@ -109,6 +109,9 @@ func (b *Builder) Output(name string, v Value) Value {
 	if v.n.Root().Role != Temp {
 		fail(name, "Output", "only a computed value can be an output", v.Shape())
 	}
+	if b.named(name) {
+		fail(name, "Output", "the name is taken", v.Shape())
+	}
 	if v.n.output { // a second name for the same value
 		v = b.view(v, v.Shape())
 	}
@@ -117,6 +120,11 @@ func (b *Builder) Output(name string, v Value) Value {
 		n.kept = true
 	}
 	return v
+}
+
+// named reports whether there is an output of this name.
+func (b *Builder) named(name string) bool {
+	return slices.ContainsFunc(b.nodes, func(n *Node) bool { return n.output && n.Name == name })
 }
 
 // Tap makes an inner value an output under this name when the caller of Build

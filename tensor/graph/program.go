@@ -67,6 +67,11 @@ func (b *Builder) record(record func(*Builder)) (err error) {
 	if !slices.ContainsFunc(b.nodes, func(n *Node) bool { return n.output }) {
 		return errors.New("the recorded program has no output")
 	}
+	for tap := range b.taps {
+		if !b.named(tap) {
+			return fmt.Errorf("the recorded program has no inner value %q", tap)
+		}
+	}
 	return nil
 }
 

@@ -1,0 +1,195 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"syntic/tensor/graph"
+	"syntic/weights"
+)
+
+// Result says how one case went.
+type Result struct {
+	ID string `json:"id"`
+	// RelErr is the relative error of the output that is worst against its
+	// tolerance, Tol that tolerance; 1 and 0 where nothing could be compared.
+	RelErr float64 `json:"relerr"`
+	Tol    float64 `json:"tol"`
+	Pass   bool    `json:"pass"`
+	Note   string  `json:"note"` // the worst output's name, or what went wrong
+}
+
+// Options choose the cases and what runs them.
+type Options struct {
+	// Only selects cases by id; nil means all.
+	Only *regexp.Regexp
+	// Device makes the device of one model. It is closed, and with it the
+	// packed weights are freed, before the next model begins.
+	Device func() (graph.Device, error)
+	// Tokenizer is CLIP's vocabulary, a file or a directory; empty means the
+	// golden directory's own.
+	Tokenizer string
+}
+
+// ErrNone is returned by Run when the directory has no case that Only selects.
+var ErrNone = errors.New("no golden case was selected")
+
+// Run replays the cases of a golden directory in the manifest's order, then the
+// tokenizer's and the names', and reports each as it ends. Files are mapped and
+// models loaded when their first case begins; one model is held at a time.
+//
+// Errors: a manifest that can't be read, ctx's, or ErrNone. What is wrong with
+// one case is that case's failure.
+func Run(ctx context.Context, dir string, o Options, report func(Result)) error {
+	s, err := openSuite(dir, o)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	ran := 0
+	emit := func(r Result) {
+		ran++
+		report(r)
+	}
+	for _, part := range []func(context.Context, func(Result)) error{s.entries, s.tokenizer, s.names} {
+		if err := part(ctx, emit); err != nil {
+			return err
+		}
+	}
+	if ran == 0 {
+		return fmt.Errorf("%s: %w", dir, ErrNone)
+	}
+	return nil
+}
+
+// suite is a golden directory being replayed.
+type suite struct {
+	dir      string
+	opts     Options
+	manifest manifest
+	files    map[string]weights.Source
+}
+
+func openSuite(dir string, o Options) (*suite, error) {
+	s := &suite{dir: dir, opts: o, files: map[string]weights.Source{}}
+	return s, s.manifest.read(filepath.Join(dir, "manifest.json"))
+}
+
+func (s *suite) close() {
+	for _, f := range s.files {
+		f.Close()
+	}
+}
+
+func (s *suite) selected(id string) bool { return s.opts.Only == nil || s.opts.Only.MatchString(id) }
+
+// path resolves a file that the manifest names.
+func (s *suite) path(name string) string { return filepath.Join(s.dir, filepath.FromSlash(name)) }
+
+// exists reports whether the directory has this file: the tokenizer's cases and
+// the names are optional parts.
+func (s *suite) exists(name string) bool {
+	_, err := os.Stat(s.path(name))
+	return err == nil
+}
+
+// file returns the golden tensors of one file, mapped at the first call.
+func (s *suite) file(name string) (weights.Source, error) {
+	if f, ok := s.files[name]; ok {
+		return f, nil
+	}
+	f, err := weights.OpenSafetensors(s.path(name))
+	if err == nil {
+		s.files[name] = f
+	}
+	return f, err
+}
+
+// player computes the outputs of the cases of one model.
+type player interface {
+	play(ctx context.Context, c *testCase) (map[string]array, error)
+	close() error
+}
+
+// testCase is a manifest entry on its way through a player.
+type testCase struct {
+	*entry
+	s *suite
+}
+
+// entries replays the manifest's cases. The model stays while the entries name
+// the same kind, configuration and weights.
+func (s *suite) entries(ctx context.Context, report func(Result)) error {
+	var held player
+	var key string
+	release := func() {
+		if held != nil {
+			held.close()
+			held = nil
+		}
+	}
+	defer func() { release() }()
+	for i := range s.manifest.Entries {
+		e := &s.manifest.Entries[i]
+		if !s.selected(e.ID) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c := &testCase{e, s}
+		if k := fmt.Sprint(e.Model, "|", e.Config, "|", e.Weights, "|", e.Seed); held == nil || k != key {
+			release()
+			p, err := s.open(e)
+			if err != nil {
+				report(failure(e.ID, err))
+				continue
+			}
+			held, key = p, k
+		}
+		r := s.replay(ctx, held, c)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		report(r)
+	}
+	return nil
+}
+
+// open returns the player of an entry's kind.
+func (s *suite) open(e *entry) (player, error) {
+	switch e.Model {
+	case "clip", "clip-vit-base-patch32":
+		return openCLIP(s, e)
+	case "sd-text-encoder", "sd15-text-encoder":
+		return openText(s, e)
+	case "detr", "detr-resnet-50":
+		return openDETR(s, e)
+	case "preprocess":
+		return preprocess{}, nil
+	}
+	return nil, fmt.Errorf("the kind %q isn't built yet", e.Model)
+}
+
+// replay runs one case and compares its outputs.
+func (s *suite) replay(ctx context.Context, p player, c *testCase) (r Result) {
+	err := weights.Guard(func() error {
+		got, err := p.play(ctx, c)
+		if err != nil {
+			return err
+		}
+		r, err = c.compare(got)
+		return err
+	})
+	if err != nil {
+		return failure(c.ID, err)
+	}
+	return r
+}
+
+// failure is the result of a case that gave nothing to compare.
+func failure(id string, err error) Result { return Result{ID: id, RelErr: 1, Note: err.Error()} }
