@@ -1,7 +1,10 @@
 package weights
 
 import (
+	"os"
+	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -35,11 +38,19 @@ func (m *mapping) untrack() {
 	delete(live.set, m)
 }
 
-// fileAt returns the path of the mapped file that covers addr.
-func fileAt(addr uintptr) (string, bool) {
+// culprit returns the path of the mapped file behind a fault at addr. Emulators
+// (qemu-user 7.2) report no address; then it is the file that is shorter now
+// than its mapping.
+func culprit(addr uintptr) (string, bool) {
 	live.Lock()
 	defer live.Unlock()
 	for m := range live.set {
+		if addr == 0 {
+			if st, err := os.Stat(m.path); err == nil && st.Size() < int64(len(m.data)) {
+				return m.path, true
+			}
+			continue
+		}
 		base := uintptr(unsafe.Pointer(unsafe.SliceData(m.data)))
 		if addr >= base && addr-base < uintptr(len(m.data)) {
 			return m.path, true
@@ -63,8 +74,12 @@ func Guard(fn func() error) (err error) {
 		if r == nil {
 			return
 		}
-		if f, ok := r.(interface{ Addr() uintptr }); ok {
-			if path, ok := fileAt(f.Addr()); ok {
+		if fault, ok := r.(runtime.Error); ok && strings.Contains(fault.Error(), "invalid memory address") {
+			var addr uintptr
+			if f, ok := r.(interface{ Addr() uintptr }); ok {
+				addr = f.Addr()
+			}
+			if path, ok := culprit(addr); ok {
 				err = badf(path, "the file became unreadable while it was in use (was it truncated or overwritten?); load it again")
 				return
 			}
