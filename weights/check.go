@@ -16,26 +16,21 @@ type CheckError struct {
 	Hint       string   // what the file looks like instead; may be empty
 }
 
-// Error lists the names, at most 20 of a kind.
+// Error lists every name, one a line, after the hint.
 func (e *CheckError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: the weights do not fit the model: %d missing, %d unexpected, %d of another shape",
 		e.Path, len(e.Missing), len(e.Unexpected), len(e.Misshaped))
+	if e.Hint != "" {
+		b.WriteString("\n  hint: " + e.Hint)
+	}
 	for _, part := range []struct {
 		what  string
 		names []string
 	}{{"missing", e.Missing}, {"unexpected", e.Unexpected}, {"shape", e.Misshaped}} {
-		const most = 20
-		for i, n := range part.names {
-			if i == most {
-				fmt.Fprintf(&b, "\n  %s: … and %d more", part.what, len(part.names)-most)
-				break
-			}
+		for _, n := range part.names {
 			fmt.Fprintf(&b, "\n  %s: %s", part.what, n)
 		}
-	}
-	if e.Hint != "" {
-		b.WriteString("\n  hint: " + e.Hint)
 	}
 	return b.String()
 }
@@ -56,9 +51,8 @@ func Check(src Source, want []Info) error {
 		if err != nil {
 			return err
 		}
-		shape := is.Shape
-		if !slices.Equal(shape, w.Shape) {
-			e.Misshaped = append(e.Misshaped, fmt.Sprintf("%s: is %v, want %v%s", w.Name, shape, w.Shape, shapeHint(shape, w.Shape)))
+		if !slices.Equal(is.Shape, w.Shape) {
+			e.Misshaped = append(e.Misshaped, fmt.Sprintf("%s: is %v, want %v%s", w.Name, is.Shape, w.Shape, shapeHint(is.Shape, w.Shape)))
 		}
 	}
 	for _, n := range src.Names() {
@@ -143,34 +137,28 @@ func Finite(src Source) ([]string, error) {
 	return bad, err
 }
 
-// expMask has the exponent bits of one element; an exponent of all ones is a NaN
-// or an infinity.
-var expMask = map[DType]uint64{F16: 0x7c00, BF16: 0x7f80, F32: 0x7f800000, F64: 0x7ff0000000000000}
+// exponents repeats the exponent bits of an element over 8 bytes, and the lowest
+// of them: a NaN or an infinity has all of them set, so that adding the lowest
+// carries into the sign bit, and nothing else does.
+var exponents = map[DType]struct{ all, lowest, carry uint64 }{
+	F16:  {0x7c00_7c00_7c00_7c00, 0x0400_0400_0400_0400, 0x8000_8000_8000_8000},
+	BF16: {0x7f80_7f80_7f80_7f80, 0x0080_0080_0080_0080, 0x8000_8000_8000_8000},
+	F32:  {0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000},
+	F64:  {0x7ff0000000000000, 0x0010000000000000, 0x8000000000000000},
+}
 
 func allFinite(t Info) bool {
-	mask, ok := expMask[t.DType]
+	e, ok := exponents[t.DType]
 	if !ok {
 		return true
 	}
-	switch t.DType.Size() {
-	case 2:
-		for b := t.Data; len(b) >= 2; b = b[2:] {
-			if uint64(le.Uint16(b))&mask == mask {
-				return false
-			}
-		}
-	case 4:
-		for b := t.Data; len(b) >= 4; b = b[4:] {
-			if uint64(le.Uint32(b))&mask == mask {
-				return false
-			}
-		}
-	case 8:
-		for b := t.Data; len(b) >= 8; b = b[8:] {
-			if le.Uint64(b)&mask == mask {
-				return false
-			}
-		}
+	var carries uint64
+	b := t.Data
+	for ; len(b) >= 8; b = b[8:] {
+		carries |= le.Uint64(b)&e.all + e.lowest
 	}
-	return true
+	var tail [8]byte
+	copy(tail[:], b)
+	carries |= le.Uint64(tail[:])&e.all + e.lowest
+	return carries&e.carry == 0
 }
