@@ -4,43 +4,71 @@
 
 // Needs AVX2, FMA3. Reads and writes nothing past the sizes given.
 
-DATA expConst<>+0(SB)/8, $0xc2fc0000c2fc0000
-DATA expConst<>+8(SB)/8, $0xc2fc0000c2fc0000
-DATA expConst<>+16(SB)/8, $0xc2fc0000c2fc0000
-DATA expConst<>+24(SB)/8, $0xc2fc0000c2fc0000
-DATA expConst<>+32(SB)/8, $0x4b40007f4b40007f
-DATA expConst<>+40(SB)/8, $0x4b40007f4b40007f
-DATA expConst<>+48(SB)/8, $0x4b40007f4b40007f
-DATA expConst<>+56(SB)/8, $0x4b40007f4b40007f
-DATA expConst<>+64(SB)/8, $0x3aaddd0a3aaddd0a
-DATA expConst<>+72(SB)/8, $0x3aaddd0a3aaddd0a
-DATA expConst<>+80(SB)/8, $0x3aaddd0a3aaddd0a
-DATA expConst<>+88(SB)/8, $0x3aaddd0a3aaddd0a
-DATA expConst<>+96(SB)/8, $0x3c1e75443c1e7544
-DATA expConst<>+104(SB)/8, $0x3c1e75443c1e7544
-DATA expConst<>+112(SB)/8, $0x3c1e75443c1e7544
-DATA expConst<>+120(SB)/8, $0x3c1e75443c1e7544
-DATA expConst<>+128(SB)/8, $0x3d635ba93d635ba9
-DATA expConst<>+136(SB)/8, $0x3d635ba93d635ba9
-DATA expConst<>+144(SB)/8, $0x3d635ba93d635ba9
-DATA expConst<>+152(SB)/8, $0x3d635ba93d635ba9
-DATA expConst<>+160(SB)/8, $0x3e75fcde3e75fcde
-DATA expConst<>+168(SB)/8, $0x3e75fcde3e75fcde
-DATA expConst<>+176(SB)/8, $0x3e75fcde3e75fcde
-DATA expConst<>+184(SB)/8, $0x3e75fcde3e75fcde
-DATA expConst<>+192(SB)/8, $0x3f3172153f317215
-DATA expConst<>+200(SB)/8, $0x3f3172153f317215
-DATA expConst<>+208(SB)/8, $0x3f3172153f317215
-DATA expConst<>+216(SB)/8, $0x3f3172153f317215
-DATA expConst<>+224(SB)/8, $0x3f8000003f800000
-DATA expConst<>+232(SB)/8, $0x3f8000003f800000
-DATA expConst<>+240(SB)/8, $0x3f8000003f800000
-DATA expConst<>+248(SB)/8, $0x3f8000003f800000
-DATA expConst<>+256(SB)/8, $0xff7fffffff7fffff
-DATA expConst<>+264(SB)/8, $0xff7fffffff7fffff
-DATA expConst<>+272(SB)/8, $0xff7fffffff7fffff
-DATA expConst<>+280(SB)/8, $0xff7fffffff7fffff
-GLOBL expConst<>(SB), RODATA|NOPTR, $288
+DATA expConst<>+0(SB)/4, $0xc2fc0000
+DATA expConst<>+4(SB)/4, $0xc2fc0000
+DATA expConst<>+8(SB)/4, $0xc2fc0000
+DATA expConst<>+12(SB)/4, $0xc2fc0000
+DATA expConst<>+16(SB)/4, $0xc2fc0000
+DATA expConst<>+20(SB)/4, $0xc2fc0000
+DATA expConst<>+24(SB)/4, $0xc2fc0000
+DATA expConst<>+28(SB)/4, $0xc2fc0000
+DATA expConst<>+32(SB)/4, $0x49c00000
+DATA expConst<>+36(SB)/4, $0x49c00000
+DATA expConst<>+40(SB)/4, $0x49c00000
+DATA expConst<>+44(SB)/4, $0x49c00000
+DATA expConst<>+48(SB)/4, $0x49c00000
+DATA expConst<>+52(SB)/4, $0x49c00000
+DATA expConst<>+56(SB)/4, $0x49c00000
+DATA expConst<>+60(SB)/4, $0x49c00000
+DATA expConst<>+64(SB)/4, $0x3d635002
+DATA expConst<>+68(SB)/4, $0x3d635002
+DATA expConst<>+72(SB)/4, $0x3d635002
+DATA expConst<>+76(SB)/4, $0x3d635002
+DATA expConst<>+80(SB)/4, $0x3d635002
+DATA expConst<>+84(SB)/4, $0x3d635002
+DATA expConst<>+88(SB)/4, $0x3d635002
+DATA expConst<>+92(SB)/4, $0x3d635002
+DATA expConst<>+96(SB)/4, $0x3e760619
+DATA expConst<>+100(SB)/4, $0x3e760619
+DATA expConst<>+104(SB)/4, $0x3e760619
+DATA expConst<>+108(SB)/4, $0x3e760619
+DATA expConst<>+112(SB)/4, $0x3e760619
+DATA expConst<>+116(SB)/4, $0x3e760619
+DATA expConst<>+120(SB)/4, $0x3e760619
+DATA expConst<>+124(SB)/4, $0x3e760619
+DATA expConst<>+128(SB)/4, $0x3f317219
+DATA expConst<>+132(SB)/4, $0x3f317219
+DATA expConst<>+136(SB)/4, $0x3f317219
+DATA expConst<>+140(SB)/4, $0x3f317219
+DATA expConst<>+144(SB)/4, $0x3f317219
+DATA expConst<>+148(SB)/4, $0x3f317219
+DATA expConst<>+152(SB)/4, $0x3f317219
+DATA expConst<>+156(SB)/4, $0x3f317219
+DATA expConst<>+160(SB)/4, $0x3f800000
+DATA expConst<>+164(SB)/4, $0x3f800000
+DATA expConst<>+168(SB)/4, $0x3f800000
+DATA expConst<>+172(SB)/4, $0x3f800000
+DATA expConst<>+176(SB)/4, $0x3f800000
+DATA expConst<>+180(SB)/4, $0x3f800000
+DATA expConst<>+184(SB)/4, $0x3f800000
+DATA expConst<>+188(SB)/4, $0x3f800000
+DATA expConst<>+192(SB)/4, $0xff7fffff
+DATA expConst<>+196(SB)/4, $0xff7fffff
+DATA expConst<>+200(SB)/4, $0xff7fffff
+DATA expConst<>+204(SB)/4, $0xff7fffff
+DATA expConst<>+208(SB)/4, $0xff7fffff
+DATA expConst<>+212(SB)/4, $0xff7fffff
+DATA expConst<>+216(SB)/4, $0xff7fffff
+DATA expConst<>+220(SB)/4, $0xff7fffff
+DATA expConst<>+224(SB)/4, $0x3f800000
+DATA expConst<>+228(SB)/4, $0x3f7b95c2
+DATA expConst<>+232(SB)/4, $0x3f7837f0
+DATA expConst<>+236(SB)/4, $0x3f75fed7
+DATA expConst<>+240(SB)/4, $0x3f7504f3
+DATA expConst<>+244(SB)/4, $0x3f75672a
+DATA expConst<>+248(SB)/4, $0x3f7744fd
+DATA expConst<>+252(SB)/4, $0x3f7ac0c7
+GLOBL expConst<>(SB), RODATA|NOPTR, $256
 
 // func softmaxAVX2(s, m, l, corr *float32, vecs, n int)
 //
@@ -60,6 +88,7 @@ TEXT ·softmaxAVX2(SB), NOSPLIT, $0-48
 	LEAQ (R12)(R12*2), R13
 	VBROADCASTSS expConst<>+0(SB), Y14
 	VBROADCASTSS expConst<>+32(SB), Y15
+	VMOVUPS expConst<>+224(SB), Y10                         // powers of two
 
 column:
 	MOVQ DI, AX
@@ -97,20 +126,19 @@ rescale:
 	VMOVUPS (SI), Y0
 	VSUBPS Y12, Y0, Y0
 	VMOVUPS Y12, (SI)                                       // the new maximum
-	VCMPPS $5, Y14, Y0, Y6                                  // p: not below the limit
-	VMAXPS Y0, Y14, Y0                                      // x: NaN stays
 	VADDPS Y0, Y15, Y5                                      // n
-	VSUBPS Y15, Y5, Y4
-	VPSLLD $23, Y5, Y5                                      // 2^n
-	VANDPS Y6, Y5, Y5                                       // or 0
-	VSUBPS Y4, Y0, Y0                                       // r
-	VMOVUPS expConst<>+64(SB), Y6                           // p
-	VFMADD213PS expConst<>+96(SB), Y0, Y6
-	VFMADD213PS expConst<>+128(SB), Y0, Y6
-	VFMADD213PS expConst<>+160(SB), Y0, Y6
-	VFMADD213PS expConst<>+192(SB), Y0, Y6
-	VFMADD213PS expConst<>+224(SB), Y0, Y6
-	VMULPS Y5, Y6, Y0                                       // p·2^n
+	VSUBPS Y15, Y5, Y4                                      // n/parts
+	VSUBPS Y4, Y0, Y4                                       // r
+	VCMPPS $5, Y14, Y0, Y0                                  // not below the limit
+	VPERMPS Y10, Y5, Y6
+	VPSLLD $20, Y5, Y5
+	VPADDD Y5, Y6, Y6                                       // power
+	VMOVUPS expConst<>+64(SB), Y5
+	VFMADD213PS expConst<>+96(SB), Y4, Y5                   // c3·r + c2
+	VFMADD213PS expConst<>+128(SB), Y4, Y5                  // …·r + c1
+	VMULPS Y6, Y4, Y4                                       // power·r
+	VFMADD231PS Y5, Y4, Y6                                  // 2^x
+	VANDPS Y6, Y0, Y0                                       // or 0
 	VMOVUPS Y0, (R9)                                        // corr
 	VMULPS (R8), Y0, Y0
 	VMOVUPS Y0, (R8)                                        // l·corr
@@ -127,34 +155,32 @@ expN:
 	VMOVUPS (AX)(R12*1), Y1
 	VSUBPS Y12, Y0, Y0
 	VSUBPS Y12, Y1, Y1
-	VCMPPS $5, Y14, Y0, Y8                                  // p: not below the limit
-	VCMPPS $5, Y14, Y1, Y9
-	VMAXPS Y0, Y14, Y0                                      // x: NaN stays
-	VMAXPS Y1, Y14, Y1
 	VADDPS Y0, Y15, Y6                                      // n
 	VADDPS Y1, Y15, Y7
-	VSUBPS Y15, Y6, Y4
+	VSUBPS Y15, Y6, Y4                                      // n/parts
 	VSUBPS Y15, Y7, Y5
-	VPSLLD $23, Y6, Y6                                      // 2^n
-	VPSLLD $23, Y7, Y7
-	VANDPS Y8, Y6, Y6                                       // or 0
-	VANDPS Y9, Y7, Y7
-	VSUBPS Y4, Y0, Y0                                       // r
-	VSUBPS Y5, Y1, Y1
-	VMOVUPS expConst<>+64(SB), Y8                           // p
-	VMOVUPS expConst<>+64(SB), Y9
-	VFMADD213PS expConst<>+96(SB), Y0, Y8
-	VFMADD213PS expConst<>+96(SB), Y1, Y9
-	VFMADD213PS expConst<>+128(SB), Y0, Y8
-	VFMADD213PS expConst<>+128(SB), Y1, Y9
-	VFMADD213PS expConst<>+160(SB), Y0, Y8
-	VFMADD213PS expConst<>+160(SB), Y1, Y9
-	VFMADD213PS expConst<>+192(SB), Y0, Y8
-	VFMADD213PS expConst<>+192(SB), Y1, Y9
-	VFMADD213PS expConst<>+224(SB), Y0, Y8
-	VFMADD213PS expConst<>+224(SB), Y1, Y9
-	VMULPS Y6, Y8, Y0                                       // p·2^n
-	VMULPS Y7, Y9, Y1
+	VSUBPS Y4, Y0, Y4                                       // r
+	VSUBPS Y5, Y1, Y5
+	VCMPPS $5, Y14, Y0, Y0                                  // not below the limit
+	VCMPPS $5, Y14, Y1, Y1
+	VPERMPS Y10, Y6, Y8
+	VPERMPS Y10, Y7, Y9
+	VPSLLD $20, Y6, Y6
+	VPSLLD $20, Y7, Y7
+	VPADDD Y6, Y8, Y8                                       // power
+	VPADDD Y7, Y9, Y9
+	VMOVUPS expConst<>+64(SB), Y6
+	VMOVUPS expConst<>+64(SB), Y7
+	VFMADD213PS expConst<>+96(SB), Y4, Y6                   // c3·r + c2
+	VFMADD213PS expConst<>+96(SB), Y5, Y7
+	VFMADD213PS expConst<>+128(SB), Y4, Y6                  // …·r + c1
+	VFMADD213PS expConst<>+128(SB), Y5, Y7
+	VMULPS Y8, Y4, Y4                                       // power·r
+	VMULPS Y9, Y5, Y5
+	VFMADD231PS Y6, Y4, Y8                                  // 2^x
+	VFMADD231PS Y7, Y5, Y9
+	VANDPS Y8, Y0, Y0                                       // or 0
+	VANDPS Y9, Y1, Y1
 	VMOVUPS Y0, (AX)
 	VADDPS Y0, Y13, Y13
 	VMOVUPS Y1, (AX)(R12*1)
@@ -170,20 +196,19 @@ expTail:
 exp1:
 	VMOVUPS (AX), Y0
 	VSUBPS Y12, Y0, Y0
-	VCMPPS $5, Y14, Y0, Y6                                  // p: not below the limit
-	VMAXPS Y0, Y14, Y0                                      // x: NaN stays
 	VADDPS Y0, Y15, Y5                                      // n
-	VSUBPS Y15, Y5, Y4
-	VPSLLD $23, Y5, Y5                                      // 2^n
-	VANDPS Y6, Y5, Y5                                       // or 0
-	VSUBPS Y4, Y0, Y0                                       // r
-	VMOVUPS expConst<>+64(SB), Y6                           // p
-	VFMADD213PS expConst<>+96(SB), Y0, Y6
-	VFMADD213PS expConst<>+128(SB), Y0, Y6
-	VFMADD213PS expConst<>+160(SB), Y0, Y6
-	VFMADD213PS expConst<>+192(SB), Y0, Y6
-	VFMADD213PS expConst<>+224(SB), Y0, Y6
-	VMULPS Y5, Y6, Y0                                       // p·2^n
+	VSUBPS Y15, Y5, Y4                                      // n/parts
+	VSUBPS Y4, Y0, Y4                                       // r
+	VCMPPS $5, Y14, Y0, Y0                                  // not below the limit
+	VPERMPS Y10, Y5, Y6
+	VPSLLD $20, Y5, Y5
+	VPADDD Y5, Y6, Y6                                       // power
+	VMOVUPS expConst<>+64(SB), Y5
+	VFMADD213PS expConst<>+96(SB), Y4, Y5                   // c3·r + c2
+	VFMADD213PS expConst<>+128(SB), Y4, Y5                  // …·r + c1
+	VMULPS Y6, Y4, Y4                                       // power·r
+	VFMADD231PS Y5, Y4, Y6                                  // 2^x
+	VANDPS Y6, Y0, Y0                                       // or 0
 	VMOVUPS Y0, (AX)
 	VADDPS Y0, Y13, Y13
 	ADDQ R12, AX
@@ -213,7 +238,8 @@ TEXT ·softmaxRowAVX2(SB), NOSPLIT, $0-20
 	VBROADCASTSS c+16(FP), Y11
 	VBROADCASTSS expConst<>+0(SB), Y14
 	VBROADCASTSS expConst<>+32(SB), Y15
-	VBROADCASTSS expConst<>+256(SB), Y12                    // the lowest finite number
+	VMOVUPS expConst<>+224(SB), Y10                         // powers of two
+	VBROADCASTSS expConst<>+192(SB), Y12                    // the lowest finite number
 	MOVQ DI, AX
 	MOVQ R10, DX
 
@@ -238,20 +264,19 @@ max:
 exp:
 	VMOVUPS (AX), Y0
 	VSUBPS Y12, Y0, Y0
-	VCMPPS $5, Y14, Y0, Y6                                  // p: not below the limit
-	VMAXPS Y0, Y14, Y0                                      // x: NaN stays
 	VADDPS Y0, Y15, Y5                                      // n
-	VSUBPS Y15, Y5, Y4
-	VPSLLD $23, Y5, Y5                                      // 2^n
-	VANDPS Y6, Y5, Y5                                       // or 0
-	VSUBPS Y4, Y0, Y0                                       // r
-	VMOVUPS expConst<>+64(SB), Y6                           // p
-	VFMADD213PS expConst<>+96(SB), Y0, Y6
-	VFMADD213PS expConst<>+128(SB), Y0, Y6
-	VFMADD213PS expConst<>+160(SB), Y0, Y6
-	VFMADD213PS expConst<>+192(SB), Y0, Y6
-	VFMADD213PS expConst<>+224(SB), Y0, Y6
-	VMULPS Y5, Y6, Y0                                       // p·2^n
+	VSUBPS Y15, Y5, Y4                                      // n/parts
+	VSUBPS Y4, Y0, Y4                                       // r
+	VCMPPS $5, Y14, Y0, Y0                                  // not below the limit
+	VPERMPS Y10, Y5, Y6
+	VPSLLD $20, Y5, Y5
+	VPADDD Y5, Y6, Y6                                       // power
+	VMOVUPS expConst<>+64(SB), Y5
+	VFMADD213PS expConst<>+96(SB), Y4, Y5                   // c3·r + c2
+	VFMADD213PS expConst<>+128(SB), Y4, Y5                  // …·r + c1
+	VMULPS Y6, Y4, Y4                                       // power·r
+	VFMADD231PS Y5, Y4, Y6                                  // 2^x
+	VANDPS Y6, Y0, Y0                                       // or 0
 	VMOVUPS Y0, (AX)
 	VADDPS Y0, Y13, Y13
 	ADDQ $32, AX
@@ -269,7 +294,7 @@ exp:
 	JPC done                                                // 0: no score above -Inf
 
 divide:
-	VMOVSS expConst<>+224(SB), X0
+	VMOVSS expConst<>+160(SB), X0
 	VDIVSS X13, X0, X0
 	VBROADCASTSS X0, Y0                                     // 1/Σ
 

@@ -4,16 +4,46 @@
 
 // Needs AVX-512 F, VL, DQ. Reads and writes nothing past the sizes given.
 
-DATA expConst<>+0(SB)/4, $0xc3480000
-DATA expConst<>+4(SB)/4, $0x4b400000
-DATA expConst<>+8(SB)/4, $0x3aaddd0a
-DATA expConst<>+12(SB)/4, $0x3c1e7544
-DATA expConst<>+16(SB)/4, $0x3d635ba9
-DATA expConst<>+20(SB)/4, $0x3e75fcde
-DATA expConst<>+24(SB)/4, $0x3f317215
+DATA expConst<>+0(SB)/4, $0xc2fc0000
+DATA expConst<>+4(SB)/4, $0x48c00000
+DATA expConst<>+8(SB)/4, $0x00000000
+DATA expConst<>+12(SB)/4, $0x3e75fdef
+DATA expConst<>+16(SB)/4, $0x3f3172c2
+DATA expConst<>+20(SB)/4, $0x3f800000
+DATA expConst<>+24(SB)/4, $0xff7fffff
 DATA expConst<>+28(SB)/4, $0x3f800000
-DATA expConst<>+32(SB)/4, $0xff7fffff
-GLOBL expConst<>(SB), RODATA|NOPTR, $36
+DATA expConst<>+32(SB)/4, $0x3f7ecd87
+DATA expConst<>+36(SB)/4, $0x3f7daac3
+DATA expConst<>+40(SB)/4, $0x3f7c980f
+DATA expConst<>+44(SB)/4, $0x3f7b95c2
+DATA expConst<>+48(SB)/4, $0x3f7aa43a
+DATA expConst<>+52(SB)/4, $0x3f79c3d3
+DATA expConst<>+56(SB)/4, $0x3f78f4f0
+DATA expConst<>+60(SB)/4, $0x3f7837f0
+DATA expConst<>+64(SB)/4, $0x3f778d3a
+DATA expConst<>+68(SB)/4, $0x3f76f532
+DATA expConst<>+72(SB)/4, $0x3f767043
+DATA expConst<>+76(SB)/4, $0x3f75fed7
+DATA expConst<>+80(SB)/4, $0x3f75a15b
+DATA expConst<>+84(SB)/4, $0x3f75583f
+DATA expConst<>+88(SB)/4, $0x3f7523f6
+DATA expConst<>+92(SB)/4, $0x3f7504f3
+DATA expConst<>+96(SB)/4, $0x3f74fbaf
+DATA expConst<>+100(SB)/4, $0x3f7508a4
+DATA expConst<>+104(SB)/4, $0x3f752c4d
+DATA expConst<>+108(SB)/4, $0x3f75672a
+DATA expConst<>+112(SB)/4, $0x3f75b9be
+DATA expConst<>+116(SB)/4, $0x3f76248c
+DATA expConst<>+120(SB)/4, $0x3f76a81e
+DATA expConst<>+124(SB)/4, $0x3f7744fd
+DATA expConst<>+128(SB)/4, $0x3f77fbb8
+DATA expConst<>+132(SB)/4, $0x3f78ccdf
+DATA expConst<>+136(SB)/4, $0x3f79b907
+DATA expConst<>+140(SB)/4, $0x3f7ac0c7
+DATA expConst<>+144(SB)/4, $0x3f7be4ba
+DATA expConst<>+148(SB)/4, $0x3f7d257d
+DATA expConst<>+152(SB)/4, $0x3f7e83b3
+GLOBL expConst<>(SB), RODATA|NOPTR, $156
 
 // func softmaxAVX512(s, m, l, corr *float32, vecs, n int)
 //
@@ -33,12 +63,10 @@ TEXT ·softmaxAVX512(SB), NOSPLIT, $0-48
 	LEAQ (R12)(R12*2), R13
 	VBROADCASTSS expConst<>+0(SB), Z16
 	VBROADCASTSS expConst<>+4(SB), Z17
-	VBROADCASTSS expConst<>+8(SB), Z18
-	VBROADCASTSS expConst<>+12(SB), Z19
-	VBROADCASTSS expConst<>+16(SB), Z20
-	VBROADCASTSS expConst<>+20(SB), Z21
-	VBROADCASTSS expConst<>+24(SB), Z22
-	VBROADCASTSS expConst<>+28(SB), Z23
+	VBROADCASTSS expConst<>+12(SB), Z18
+	VBROADCASTSS expConst<>+16(SB), Z19
+	VMOVUPS expConst<>+28(SB), Z20                          // powers of two
+	VMOVUPS expConst<>+92(SB), Z21
 
 column:
 	MOVQ DI, AX
@@ -76,17 +104,17 @@ rescale:
 	VMOVUPS (SI), Z0
 	VSUBPS Z12, Z0, Z0
 	VMOVUPS Z12, (SI)                                       // the new maximum
-	VMAXPS Z0, Z16, Z4                                      // r: NaN stays
-	VADDPS Z4, Z17, Z5                                      // n
-	VSUBPS Z17, Z5, Z5
-	VSUBPS Z5, Z4, Z4
-	VMOVAPS Z18, Z0                                         // p
-	VFMADD213PS Z19, Z4, Z0
-	VFMADD213PS Z20, Z4, Z0
-	VFMADD213PS Z21, Z4, Z0
-	VFMADD213PS Z22, Z4, Z0
-	VFMADD213PS Z23, Z4, Z0
-	VSCALEFPS Z5, Z0, Z0                                    // p·2^n
+	VCMPPS $5, Z16, Z0, K1                                  // not below the limit
+	VADDPS Z0, Z17, Z5                                      // n
+	VSUBPS Z17, Z5, Z4                                      // n/parts
+	VSUBPS Z4, Z0, Z4                                       // r
+	VPSLLD $18, Z5, Z0
+	VPERMI2PS Z21, Z20, Z5
+	VPADDD Z5, Z0, Z0                                       // power
+	VMOVAPS Z18, Z5
+	VFMADD213PS Z19, Z4, Z5                                 // c2·r + c1
+	VMULPS Z4, Z0, Z4                                       // power·r
+	VFMADD231PS.Z Z5, Z4, K1, Z0                            // 2^x or 0
 	VMOVUPS Z0, (R9)                                        // corr
 	VMULPS (R8), Z0, Z0
 	VMOVUPS Z0, (R8)                                        // l·corr
@@ -107,50 +135,50 @@ expN:
 	VSUBPS Z12, Z1, Z1
 	VSUBPS Z12, Z2, Z2
 	VSUBPS Z12, Z3, Z3
-	VMAXPS Z0, Z16, Z4                                      // r: NaN stays
-	VMAXPS Z1, Z16, Z5
-	VMAXPS Z2, Z16, Z6
-	VMAXPS Z3, Z16, Z7
-	VADDPS Z4, Z17, Z8                                      // n
-	VADDPS Z5, Z17, Z9
-	VADDPS Z6, Z17, Z10
-	VADDPS Z7, Z17, Z11
-	VSUBPS Z17, Z8, Z8
-	VSUBPS Z17, Z9, Z9
-	VSUBPS Z17, Z10, Z10
-	VSUBPS Z17, Z11, Z11
-	VSUBPS Z8, Z4, Z4
-	VSUBPS Z9, Z5, Z5
-	VSUBPS Z10, Z6, Z6
-	VSUBPS Z11, Z7, Z7
-	VMOVAPS Z18, Z0                                         // p
-	VMOVAPS Z18, Z1
-	VMOVAPS Z18, Z2
-	VMOVAPS Z18, Z3
-	VFMADD213PS Z19, Z4, Z0
-	VFMADD213PS Z19, Z5, Z1
-	VFMADD213PS Z19, Z6, Z2
-	VFMADD213PS Z19, Z7, Z3
-	VFMADD213PS Z20, Z4, Z0
-	VFMADD213PS Z20, Z5, Z1
-	VFMADD213PS Z20, Z6, Z2
-	VFMADD213PS Z20, Z7, Z3
-	VFMADD213PS Z21, Z4, Z0
-	VFMADD213PS Z21, Z5, Z1
-	VFMADD213PS Z21, Z6, Z2
-	VFMADD213PS Z21, Z7, Z3
-	VFMADD213PS Z22, Z4, Z0
-	VFMADD213PS Z22, Z5, Z1
-	VFMADD213PS Z22, Z6, Z2
-	VFMADD213PS Z22, Z7, Z3
-	VFMADD213PS Z23, Z4, Z0
-	VFMADD213PS Z23, Z5, Z1
-	VFMADD213PS Z23, Z6, Z2
-	VFMADD213PS Z23, Z7, Z3
-	VSCALEFPS Z8, Z0, Z0                                    // p·2^n
-	VSCALEFPS Z9, Z1, Z1
-	VSCALEFPS Z10, Z2, Z2
-	VSCALEFPS Z11, Z3, Z3
+	VCMPPS $5, Z16, Z0, K1                                  // not below the limit
+	VCMPPS $5, Z16, Z1, K2
+	VCMPPS $5, Z16, Z2, K3
+	VCMPPS $5, Z16, Z3, K4
+	VADDPS Z0, Z17, Z8                                      // n
+	VADDPS Z1, Z17, Z9
+	VADDPS Z2, Z17, Z10
+	VADDPS Z3, Z17, Z11
+	VSUBPS Z17, Z8, Z4                                      // n/parts
+	VSUBPS Z17, Z9, Z5
+	VSUBPS Z17, Z10, Z6
+	VSUBPS Z17, Z11, Z7
+	VSUBPS Z4, Z0, Z4                                       // r
+	VSUBPS Z5, Z1, Z5
+	VSUBPS Z6, Z2, Z6
+	VSUBPS Z7, Z3, Z7
+	VPSLLD $18, Z8, Z0
+	VPSLLD $18, Z9, Z1
+	VPSLLD $18, Z10, Z2
+	VPSLLD $18, Z11, Z3
+	VPERMI2PS Z21, Z20, Z8
+	VPERMI2PS Z21, Z20, Z9
+	VPERMI2PS Z21, Z20, Z10
+	VPERMI2PS Z21, Z20, Z11
+	VPADDD Z8, Z0, Z0                                       // power
+	VPADDD Z9, Z1, Z1
+	VPADDD Z10, Z2, Z2
+	VPADDD Z11, Z3, Z3
+	VMOVAPS Z18, Z8
+	VMOVAPS Z18, Z9
+	VMOVAPS Z18, Z10
+	VMOVAPS Z18, Z11
+	VFMADD213PS Z19, Z4, Z8                                 // c2·r + c1
+	VFMADD213PS Z19, Z5, Z9
+	VFMADD213PS Z19, Z6, Z10
+	VFMADD213PS Z19, Z7, Z11
+	VMULPS Z4, Z0, Z4                                       // power·r
+	VMULPS Z5, Z1, Z5
+	VMULPS Z6, Z2, Z6
+	VMULPS Z7, Z3, Z7
+	VFMADD231PS.Z Z8, Z4, K1, Z0                            // 2^x or 0
+	VFMADD231PS.Z Z9, Z5, K2, Z1
+	VFMADD231PS.Z Z10, Z6, K3, Z2
+	VFMADD231PS.Z Z11, Z7, K4, Z3
 	VMOVUPS Z0, (AX)
 	VADDPS Z0, Z13, Z13
 	VMOVUPS Z1, (AX)(R12*1)
@@ -170,17 +198,17 @@ expTail:
 exp1:
 	VMOVUPS (AX), Z0
 	VSUBPS Z12, Z0, Z0
-	VMAXPS Z0, Z16, Z4                                      // r: NaN stays
-	VADDPS Z4, Z17, Z5                                      // n
-	VSUBPS Z17, Z5, Z5
-	VSUBPS Z5, Z4, Z4
-	VMOVAPS Z18, Z0                                         // p
-	VFMADD213PS Z19, Z4, Z0
-	VFMADD213PS Z20, Z4, Z0
-	VFMADD213PS Z21, Z4, Z0
-	VFMADD213PS Z22, Z4, Z0
-	VFMADD213PS Z23, Z4, Z0
-	VSCALEFPS Z5, Z0, Z0                                    // p·2^n
+	VCMPPS $5, Z16, Z0, K1                                  // not below the limit
+	VADDPS Z0, Z17, Z5                                      // n
+	VSUBPS Z17, Z5, Z4                                      // n/parts
+	VSUBPS Z4, Z0, Z4                                       // r
+	VPSLLD $18, Z5, Z0
+	VPERMI2PS Z21, Z20, Z5
+	VPADDD Z5, Z0, Z0                                       // power
+	VMOVAPS Z18, Z5
+	VFMADD213PS Z19, Z4, Z5                                 // c2·r + c1
+	VMULPS Z4, Z0, Z4                                       // power·r
+	VFMADD231PS.Z Z5, Z4, K1, Z0                            // 2^x or 0
 	VMOVUPS Z0, (AX)
 	VADDPS Z0, Z13, Z13
 	ADDQ R12, AX
@@ -210,13 +238,11 @@ TEXT ·softmaxRowAVX512(SB), NOSPLIT, $0-20
 	VBROADCASTSS c+16(FP), Z11
 	VBROADCASTSS expConst<>+0(SB), Z16
 	VBROADCASTSS expConst<>+4(SB), Z17
-	VBROADCASTSS expConst<>+8(SB), Z18
-	VBROADCASTSS expConst<>+12(SB), Z19
-	VBROADCASTSS expConst<>+16(SB), Z20
-	VBROADCASTSS expConst<>+20(SB), Z21
-	VBROADCASTSS expConst<>+24(SB), Z22
-	VBROADCASTSS expConst<>+28(SB), Z23
-	VBROADCASTSS expConst<>+32(SB), Z12                     // the lowest finite number
+	VBROADCASTSS expConst<>+12(SB), Z18
+	VBROADCASTSS expConst<>+16(SB), Z19
+	VMOVUPS expConst<>+28(SB), Z20                          // powers of two
+	VMOVUPS expConst<>+92(SB), Z21
+	VBROADCASTSS expConst<>+24(SB), Z12                     // the lowest finite number
 	MOVQ DI, AX
 	MOVQ R10, DX
 
@@ -243,17 +269,17 @@ max:
 exp:
 	VMOVUPS (AX), Z0
 	VSUBPS Z12, Z0, Z0
-	VMAXPS Z0, Z16, Z4                                      // r: NaN stays
-	VADDPS Z4, Z17, Z5                                      // n
-	VSUBPS Z17, Z5, Z5
-	VSUBPS Z5, Z4, Z4
-	VMOVAPS Z18, Z0                                         // p
-	VFMADD213PS Z19, Z4, Z0
-	VFMADD213PS Z20, Z4, Z0
-	VFMADD213PS Z21, Z4, Z0
-	VFMADD213PS Z22, Z4, Z0
-	VFMADD213PS Z23, Z4, Z0
-	VSCALEFPS Z5, Z0, Z0                                    // p·2^n
+	VCMPPS $5, Z16, Z0, K1                                  // not below the limit
+	VADDPS Z0, Z17, Z5                                      // n
+	VSUBPS Z17, Z5, Z4                                      // n/parts
+	VSUBPS Z4, Z0, Z4                                       // r
+	VPSLLD $18, Z5, Z0
+	VPERMI2PS Z21, Z20, Z5
+	VPADDD Z5, Z0, Z0                                       // power
+	VMOVAPS Z18, Z5
+	VFMADD213PS Z19, Z4, Z5                                 // c2·r + c1
+	VMULPS Z4, Z0, Z4                                       // power·r
+	VFMADD231PS.Z Z5, Z4, K1, Z0                            // 2^x or 0
 	VMOVUPS Z0, (AX)
 	VADDPS Z0, Z13, Z13
 	ADDQ $64, AX
@@ -273,7 +299,7 @@ exp:
 	JPC done                                                // 0: no score above -Inf
 
 divide:
-	VMOVSS expConst<>+28(SB), X0
+	VMOVSS expConst<>+20(SB), X0
 	VDIVSS X13, X0, X0
 	VBROADCASTSS X0, Z0                                     // 1/Σ
 
