@@ -3,3 +3,5 @@
 //
 // It holds no kernel itself. Devices import it; models don't.
 package kernels
+
+//go:generate go run ./_gen/elem .
