@@ -45,7 +45,10 @@ func (k *Kernel) Block(c []float32, ldc int, a []float32, lda int, w *Weights, M
 		return
 	}
 	wide, acc, rows := ws[:k.wideLen()], ws[k.wideLen():][:k.mc*k.nc], ws[k.wideLen()+k.mc*k.nc:]
-	if M <= k.mr && w.typ == F32 || M == 1 {
+	if M == 1 && k.level != isa.Portable {
+		n0 = k.gemv(c, a, w, n0, n1, ep, wide)
+	}
+	if M <= k.mr && w.typ == F32 {
 		// Each panel is used once: stream it whole, there is nothing to keep.
 		k.kblock(c, ldc, a, lda, w, 0, w.K, M, n0, n1, ep, acc, wide, nil, 0)
 		return
@@ -119,12 +122,8 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 	t.acc = unsafe.Pointer(&wide[k.span*k.nr])
 	kept := t.flags&(loadAcc|storeAcc) != 0
 	tiles := (M + k.mr - 1) / k.mr
-	n := n0
-	if M == 1 && k.level != isa.Portable && !kept {
-		n = k.gemv(c, a, w, n0, n1, ep, &t)
-	}
-	for ; n < n1; n += k.nr {
-		t.b = w.panel(n, k0, t.k, wide)
+	for n := n0; n < n1; n += k.nr {
+		t.b = k.panel(w, n, k0, t.k, wide)
 		t.cols = min(k.nr, w.N-n)
 		if ep.Bias != nil {
 			t.bias = unsafe.Pointer(&ep.Bias[n])
@@ -159,24 +158,23 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 
 // gemv does one row four panels at a time, as many as there are, and returns
 // the column where it stopped.
-func (k *Kernel) gemv(c, a []float32, w *Weights, n0, n1 int, ep *Epilogue, t *tile) int {
-	u := *t
-	u.kind, u.rows, u.cols = wideF32+int(w.typ), 4, k.nr
-	row := uintptr(4 * k.nr)
-	u.ldc, u.ldr, u.biasStep, u.bstep = row, row, row, uintptr(w.typ.Size()*k.nr*w.K)
-	for ; n0+4*k.nr <= n1; n0 += 4 * k.nr {
-		u.c = unsafe.Pointer(&c[n0])
+func (k *Kernel) gemv(c, a []float32, w *Weights, n0, n1 int, ep *Epilogue, wide []float32) int {
+	row, n := uintptr(4*k.nr), n0
+	u := tile{kind: wideF32 + int(w.typ), bstep: uintptr(w.typ.Size() * k.nr * w.K), rows: 4, cols: k.nr,
+		ldc: row, ldr: row, biasStep: row, acc: unsafe.Pointer(&wide[0]), scale: ep.Scale}
+	for ; n+4*k.nr <= n1; n += 4 * k.nr {
+		u.c = unsafe.Pointer(&c[n])
 		if ep.Bias != nil {
-			u.bias = unsafe.Pointer(&ep.Bias[n0])
+			u.bias = unsafe.Pointer(&ep.Bias[n])
 		}
 		if ep.Residual != nil {
-			u.res = unsafe.Pointer(&ep.Residual[n0])
+			u.res = unsafe.Pointer(&ep.Residual[n])
 		}
-		u.flags = t.flags | storeAcc
+		u.flags = ep.flags() | storeAcc
 		for k0 := 0; k0 < w.K; k0 += KC {
 			u.k = min(KC, w.K-k0)
 			u.a = unsafe.Pointer(&a[k0])
-			if i := n0*w.K + k0*k.nr; w.typ == F32 {
+			if i := n*w.K + k0*k.nr; w.typ == F32 {
 				u.b = unsafe.Pointer(&w.f[i])
 			} else {
 				u.b = unsafe.Pointer(&w.h[i])
@@ -188,7 +186,10 @@ func (k *Kernel) gemv(c, a []float32, w *Weights, n0, n1 int, ep *Epilogue, t *t
 			u.flags |= loadAcc
 		}
 	}
-	return n0
+	if ep.Act > ref.ReLU {
+		k.activate(c, 0, 1, n0, n, ep.Act)
+	}
+	return n
 }
 
 // cut returns where piece i begins when n things are cut into even pieces.
@@ -232,33 +233,19 @@ func (k *Kernel) zeroK(c []float32, ldc int, w *Weights, M, n0, n1 int, ep *Epil
 func (k *Kernel) activate(c []float32, ldc, M, n0, n1 int, act Act) {
 	for m := range M {
 		row := c[m*ldc+n0 : m*ldc+n1]
-		for i, v := range row {
-			row[i] = float32(act.Apply(float64(v)))
-		}
+		k.elem.Act(row, row, act)
 	}
 }
 
 // panel returns the rows [k0, k0+kn) of the panel that begins at column n as
 // floats; half-precision ones are widened into wide.
-func (w *Weights) panel(n, k0, kn int, wide []float32) unsafe.Pointer {
-	i := n*w.K + k0*w.nr
+func (k *Kernel) panel(w *Weights, n, k0, kn int, wide []float32) unsafe.Pointer {
+	i := n*w.K + k0*k.nr
 	if w.typ == F32 {
 		return unsafe.Pointer(&w.f[i])
 	}
-	widen(wide[:kn*w.nr], w.h[i:i+kn*w.nr], w.typ)
+	k.widen(wide[:kn*k.nr], halfBytes(w.h[i:]), w.typ)
 	return unsafe.Pointer(unsafe.SliceData(wide))
-}
-
-func widen(dst []float32, src []uint16, typ DType) {
-	if typ == F16 {
-		for i, h := range src {
-			dst[i] = fromF16(h)
-		}
-		return
-	}
-	for i, h := range src {
-		dst[i] = fromBF16(h)
-	}
 }
 
 func (k *Kernel) check(c []float32, ldc int, a []float32, lda, ka int, w *Weights, M, n0, n1 int, ep *Epilogue) {

@@ -66,3 +66,78 @@ func peak(l isa.Level, n int) float64 {
 	}
 	return peakPortable(n)
 }
+
+//go:noescape
+func transpose8AVX2(dst, src unsafe.Pointer, ldd, lds uintptr, blocks int)
+
+// transposeVectors transposes as many columns as make whole vectors and
+// returns their number.
+func (k *Kernel) transposeVectors(dst []float32, src []byte, ld, cols, n int) int {
+	if k.level == isa.Portable || n < 8 {
+		return 0
+	}
+	c := 0
+	for ; c+8 <= cols; c += 8 {
+		transpose8AVX2(unsafe.Pointer(&dst[c]), unsafe.Pointer(&src[4*c*ld]), uintptr(4*k.nr), uintptr(4*ld), n/8)
+		for r := range 8 {
+			transposeRow(dst[c+r:], src[4*(c+r)*ld:], k.nr, n&^7, n)
+		}
+	}
+	return c
+}
+
+//go:noescape
+func dots1F32AVX2(d *dots)
+
+//go:noescape
+func dots1F16AVX2(d *dots)
+
+//go:noescape
+func dots1BF16AVX2(d *dots)
+
+//go:noescape
+func dots1F32AVX512(d *dots)
+
+//go:noescape
+func dots1F16AVX512(d *dots)
+
+//go:noescape
+func dots1BF16AVX512(d *dots)
+
+//go:noescape
+func dots4F32AVX512(d *dots)
+
+//go:noescape
+func dots4F16AVX512(d *dots)
+
+//go:noescape
+func dots4BF16AVX512(d *dots)
+
+// tailMasks is read at 64-4n to mask the first n of 16 lanes.
+var tailMasks = [32]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+
+// dots multiplies with the given number of vectors, 1 or what k.vectors says.
+func (k *Kernel) dots(d *dots, typ DType, vectors int) {
+	switch {
+	case k.level == isa.Portable:
+		dotsPortable(d, vectors)
+	case vectors == 4 && typ == F32:
+		dots4F32AVX512(d)
+	case vectors == 4 && typ == F16:
+		dots4F16AVX512(d)
+	case vectors == 4:
+		dots4BF16AVX512(d)
+	case k.level == isa.AVX512 && typ == F32:
+		dots1F32AVX512(d)
+	case k.level == isa.AVX512 && typ == F16:
+		dots1F16AVX512(d)
+	case k.level == isa.AVX512:
+		dots1BF16AVX512(d)
+	case typ == F32:
+		dots1F32AVX2(d)
+	case typ == F16:
+		dots1F16AVX2(d)
+	default:
+		dots1BF16AVX2(d)
+	}
+}

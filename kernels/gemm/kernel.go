@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"syntic/kernels/elem"
 	"syntic/kernels/isa"
 	"syntic/kernels/ref"
 )
@@ -22,13 +23,8 @@ type Kernel struct {
 	mr, nr int // largest tile of C that stays in registers
 	mc, nc int // block of C whose partial sums and rows of A stay in L2
 	span   int // steps of k per pass over such a block, a multiple of KC
+	elem   *elem.Kernel
 }
-
-var (
-	portable = Kernel{isa.Portable, 4, 8, 64, 256, 512}
-	avx2     = Kernel{isa.AVX2, 6, 16, 96, 512, 512}
-	avx512   = Kernel{isa.AVX512, 14, 32, 112, 1024, 512}
-)
 
 // For returns the kernels of a level.
 //
@@ -39,11 +35,11 @@ func For(l isa.Level) *Kernel {
 	}
 	switch l {
 	case isa.AVX512:
-		return &avx512
+		return &Kernel{l, 14, 32, 112, 1024, 512, elem.For(l)}
 	case isa.AVX2:
-		return &avx2
+		return &Kernel{l, 6, 16, 96, 512, 512, elem.For(l)}
 	}
-	return &portable
+	return &Kernel{l, 4, 8, 64, 256, 512, elem.For(l)}
 }
 
 // Level returns the instruction set.
@@ -102,3 +98,16 @@ type tile struct {
 
 // floats views n floats at p.
 func floats(p unsafe.Pointer, n int) []float32 { return unsafe.Slice((*float32)(p), n) }
+
+// dots is one call of a kernel that multiplies rows of a matrix with vectors:
+// out[q][row] = x[q] · t[row].
+type dots struct {
+	t      unsafe.Pointer // groups of four rows
+	ldt    uintptr        // bytes
+	groups int
+	x      unsafe.Pointer // *float32
+	ldx    uintptr        // bytes
+	k      int
+	out    unsafe.Pointer // *float32
+	ldo    uintptr        // bytes
+}

@@ -8,6 +8,9 @@ import (
 	"syntic/kernels/par"
 )
 
+// packStep is how many k are packed at a time: 32 columns of them are 8 KB.
+const packStep = 64
+
 // bytesOf views floats as the bytes they are made of (little-endian machines
 // only, as amd64 and arm64 are).
 func bytesOf(f []float32) []byte {
@@ -20,57 +23,70 @@ func alignedHalf(n int) []uint16 {
 }
 
 // packPanel packs the columns [n0, n0+nr) of b, zeros past its last column.
-func packPanel(dst []float32, b *Matrix, n0, nr int) {
-	cols := min(nr, b.N-n0)
-	if cols < nr {
+// tmp is scratch of nr·packStep floats where b is half-precision.
+func (k *Kernel) packPanel(dst []float32, b *Matrix, n0 int, tmp []float32) {
+	cols := min(k.nr, b.N-n0)
+	if cols < k.nr {
 		clear(dst)
 	}
-	at := valueAt(b)
+	size := b.Type.Size()
 	if b.Layout == KN {
-		for k := range b.K {
-			for n := range cols {
-				dst[k*nr+n] = at(k*b.ld() + n0 + n)
-			}
+		for i := range b.K {
+			k.widen(dst[i*k.nr:][:cols], b.Data[(i*b.ld()+n0)*size:], b.Type)
 		}
 		return
 	}
-	for n := range cols {
-		row := (n0 + n) * b.ld()
-		for k := range b.K {
-			dst[k*nr+n] = at(row + k)
+	for i := 0; i < b.K; i += packStep {
+		n := min(packStep, b.K-i)
+		src, ld := b.Data[(n0*b.ld()+i)*size:], b.ld()
+		if b.Type != F32 {
+			for c := range cols {
+				k.widen(tmp[c*packStep:][:n], src[c*ld*size:], b.Type)
+			}
+			src, ld = bytesOf(tmp), packStep
 		}
+		k.transpose(dst[i*k.nr:], src, ld, cols, n)
 	}
 }
 
-func packHalf(dst []uint16, b *Matrix, n0, nr int, as DType) {
-	f := make([]float32, len(dst))
-	packPanel(f, b, n0, nr)
-	for i, v := range f {
-		if as == F16 {
-			dst[i] = toF16(v)
-		} else {
-			dst[i] = toBF16(v)
-		}
+// transpose sets dst[j·nr+c] = src[c·ld+j] for c < cols and j < n.
+func (k *Kernel) transpose(dst []float32, src []byte, ld, cols, n int) {
+	c := k.transposeVectors(dst, src, ld, cols, n)
+	for ; c < cols; c++ {
+		transposeRow(dst[c:], src[c*ld*4:], k.nr, 0, n)
 	}
 }
 
-// valueAt returns how to read value i of b.
-func valueAt(b *Matrix) func(i int) float32 {
-	d := b.Data
-	switch b.Type {
+func transposeRow(dst []float32, src []byte, nr, from, n int) {
+	for j := from; j < n; j++ {
+		dst[j*nr] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*j:]))
+	}
+}
+
+// widen reads len(dst) values of type typ, which may start at any address.
+func (k *Kernel) widen(dst []float32, src []byte, typ DType) {
+	switch typ {
 	case F16:
-		return func(i int) float32 { return fromF16(binary.LittleEndian.Uint16(d[2*i:])) }
+		k.elem.FromF16(dst, src[:2*len(dst)])
 	case BF16:
-		return func(i int) float32 { return fromBF16(binary.LittleEndian.Uint16(d[2*i:])) }
+		k.elem.FromBF16(dst, src[:2*len(dst)])
+	default:
+		copy(bytesOf(dst), src)
 	}
-	return func(i int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(d[4*i:])) }
 }
 
-// widenBytes reads len(dst) values of type typ.
-func widenBytes(dst []float32, src []byte, typ DType) {
-	m := Matrix{Data: src, Type: typ}
-	at := valueAt(&m)
-	for i := range dst {
-		dst[i] = at(i)
+// packHalf packs one panel as as.
+func (k *Kernel) packHalf(dst []uint16, b *Matrix, n0 int, as DType) {
+	f := make([]float32, len(dst)+k.nr*packStep)
+	f, tmp := f[:len(dst)], f[len(dst):]
+	k.packPanel(f, b, n0, tmp)
+	if as == F16 {
+		k.elem.ToF16(halfBytes(dst), f)
+	} else {
+		k.elem.ToBF16(halfBytes(dst), f)
 	}
+}
+
+func halfBytes(h []uint16) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(h))), 2*len(h))
 }

@@ -6,21 +6,23 @@ import "unsafe"
 // of the others, but each product is rounded before it is added.
 func tilePortable(t *tile) {
 	const nr = 8
-	var sum [nr]float32
 	for r := range t.rows {
-		a := floats(unsafe.Add(t.a, uintptr(r)*t.lda), t.k)
-		sum = dot8(a, floats(t.b, t.k*nr))
-		acc := unsafe.Add(t.acc, r*nr*4)
-		if t.flags&loadAcc != 0 {
-			for i, v := range floats(acc, nr) {
-				sum[i] = v + sum[i]
+		a, acc := unsafe.Add(t.a, uintptr(r)*t.lda), floats(unsafe.Add(t.acc, r*nr*4), nr)
+		flags := t.flags
+		for k := 0; k < t.k; k += KC {
+			n := min(KC, t.k-k)
+			sum := dot8(floats(unsafe.Add(a, 4*k), n), floats(unsafe.Add(t.b, 4*k*nr), n*nr))
+			if flags&loadAcc != 0 {
+				for i, v := range acc {
+					sum[i] = v + sum[i]
+				}
 			}
+			copy(acc, sum[:])
+			flags |= loadAcc
 		}
-		if t.flags&storeAcc != 0 {
-			copy(floats(acc, nr), sum[:])
-			continue
+		if flags&storeAcc == 0 {
+			finish(acc[:t.cols], t, r)
 		}
-		finish(sum[:t.cols], t, r)
 	}
 }
 

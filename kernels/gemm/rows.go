@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"syntic/kernels/isa"
 	"syntic/kernels/par"
 )
 
@@ -31,6 +32,7 @@ type Rows struct {
 const (
 	chunk    = 512 // rows that one worker takes at a time
 	sumBlock = 64  // rows whose weighted sum is one chain; 64 rows of 512 floats fit L2
+	dotRows  = 16  // rows that all vectors are multiplied with at a time, a multiple of 4
 	wave     = 32  // chunks whose sums are kept before they are added up
 )
 
@@ -48,7 +50,7 @@ func NewRows(k *Kernel, pool *par.Pool, t Matrix, M int) *Rows {
 	r.partLen = M * r.dPad
 	r.part = par.Aligned(wave * r.partLen)
 	r.dotFn, r.sumFn = r.dotChunk, r.sumChunk
-	pool.Reserve(max(sumBlock*r.dPad, 4*t.K))
+	pool.Reserve(max(sumBlock*r.dPad, 4*t.K+16))
 	return r
 }
 
@@ -95,18 +97,67 @@ func (r *Rows) set(out []float32, ldo int, x []float32, ldx, M, j0, j1, outCols,
 	r.out, r.ldo, r.x, r.ldx, r.m, r.j0, r.j1 = out, ldo, x, ldx, M, j0, j1
 }
 
-// dotChunk scores one chunk of rows.
+// dotChunk scores one chunk of rows, a few at a time: they stay in L1 while the
+// vectors pass.
 func (r *Rows) dotChunk(worker, i int) {
 	a := r.j0 + i*chunk
 	b := min(a+chunk, r.j1)
-	d := r.t.K
-	for j := a; j < b; j++ {
-		row := r.pool.Scratch(worker)[:d]
-		widenBytes(row, r.t.Data[j*d*r.t.Type.Size():], r.t.Type)
-		for m := range r.m {
-			r.out[m*r.ldo+j-r.j0] = dot16(r.x[m*r.ldx:m*r.ldx+d], row)
+	direct := r.t.Type == F32 || r.t.K%16 == 0 && r.k.level != isa.Portable
+	if direct && b-a >= 4 {
+		j := a
+		for ; j+4 <= b; j += dotRows {
+			r.dotGroups(j, min(dotRows, b-j)/4)
 		}
+		if (b-a)%4 != 0 {
+			r.dotGroups(b-4, 1) // some rows again, with the same result
+		}
+		return
 	}
+	for j := a; j < b; j += 4 {
+		r.dotWidened(j, min(4, b-j), worker)
+	}
+}
+
+// dotGroups scores groups of four rows from j on.
+func (r *Rows) dotGroups(j, groups int) {
+	size := r.t.Type.Size()
+	d := dots{t: unsafe.Pointer(unsafe.SliceData(r.t.Data[j*r.t.K*size:])), ldt: uintptr(r.t.K * size), groups: groups,
+		ldx: uintptr(4 * r.ldx), k: r.t.K, ldo: uintptr(4 * r.ldo)}
+	for m := 0; m < r.m; {
+		n := r.k.vectors(r.m - m)
+		d.x = unsafe.Pointer(&r.x[m*r.ldx])
+		d.out = unsafe.Pointer(&r.out[m*r.ldo+j-r.j0])
+		r.k.dots(&d, r.t.Type, n)
+		m += n
+	}
+}
+
+// dotWidened scores n <= 4 rows that are copied as floats first.
+func (r *Rows) dotWidened(j, n, worker int) {
+	k, size := r.t.K, r.t.Type.Size()
+	buf := r.pool.Scratch(worker)
+	rows, out := buf[:4*k], buf[4*k:][:16]
+	clear(rows[n*k:])
+	r.k.widen(rows[:n*k], r.t.Data[j*k*size:], r.t.Type)
+	d := dots{t: unsafe.Pointer(unsafe.SliceData(rows)), ldt: uintptr(4 * k), groups: 1,
+		ldx: uintptr(4 * r.ldx), k: k, out: unsafe.Pointer(&out[0]), ldo: 16}
+	for m := 0; m < r.m; {
+		v := r.k.vectors(r.m - m)
+		d.x = unsafe.Pointer(&r.x[m*r.ldx])
+		r.k.dots(&d, F32, v)
+		for i := range v {
+			copy(r.out[(m+i)*r.ldo+j-r.j0:][:n], out[4*i:])
+		}
+		m += v
+	}
+}
+
+// vectors returns how many of n vectors one call of dots takes.
+func (k *Kernel) vectors(n int) int {
+	if k.level == isa.AVX512 && n >= 4 {
+		return 4
+	}
+	return 1
 }
 
 // sumChunk leaves the weighted sum of one chunk in the kernel's layout of
@@ -122,7 +173,7 @@ func (r *Rows) sumChunk(worker, i int) {
 		tiles := (r.m + k.mr - 1) / k.mr
 		for n0 := 0; n0 < d; n0 += k.nr {
 			p := packed[n0*n : (n0+k.nr)*n]
-			packPanel(p, &b, n0, k.nr)
+			k.packPanel(p, &b, n0, nil)
 			t.b = unsafe.Pointer(unsafe.SliceData(p))
 			for i := range tiles {
 				m := cut(r.m, tiles, i)
@@ -145,6 +196,17 @@ func (r *Rows) addPart(part []float32) {
 			for i, v := range part[n0*r.m+m*r.k.nr:][:n] {
 				out[i] += v
 			}
+		}
+	}
+}
+
+// dotsPortable is dots in plain Go, for float32 rows.
+func dotsPortable(d *dots, vectors int) {
+	for q := range vectors {
+		x := floats(unsafe.Add(d.x, uintptr(q)*d.ldx), d.k)
+		for j := range 4 * d.groups {
+			t := floats(unsafe.Add(d.t, uintptr(j)*d.ldt), d.k)
+			*(*float32)(unsafe.Add(d.out, uintptr(q)*d.ldo+uintptr(4*j))) = dot16(x, t)
 		}
 	}
 }

@@ -94,12 +94,13 @@ func (k *Kernel) Pack(pool *par.Pool, b Matrix, as DType) *Weights {
 	} else {
 		w.h = alignedHalf(n)
 	}
-	pool.Run((b.N+k.nr-1)/k.nr, func(_, j int) {
+	pool.Reserve(k.nr * packStep)
+	pool.Run((b.N+k.nr-1)/k.nr, func(worker, j int) {
 		i, n := j*k.nr*b.K, k.nr*b.K
 		if as == F32 {
-			packPanel(w.f[i:i+n], &b, j*k.nr, k.nr)
+			k.packPanel(w.f[i:i+n], &b, j*k.nr, pool.Scratch(worker))
 		} else {
-			packHalf(w.h[i:i+n], &b, j*k.nr, k.nr, as)
+			k.packHalf(w.h[i:i+n], &b, j*k.nr, as)
 		}
 	})
 	return w
@@ -130,7 +131,7 @@ func (k *Kernel) PackPanels(dst, b []float32, ldb int, layout Layout, K, N, n0, 
 		panic(fmt.Sprintf("gemm: pack columns [%d,%d) of %d: dst of %d floats, needs %d", n0, n1, N, len(dst), n))
 	}
 	for n := n0; n < n1; n += k.nr {
-		packPanel(dst[n*K:(n+k.nr)*K], &m, n, k.nr)
+		k.packPanel(dst[n*K:(n+k.nr)*K], &m, n, nil)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // isa is what differs between the instruction sets.
@@ -35,9 +36,11 @@ func main() {
 	out := flag.String("out", ".", "folder to write to")
 	flag.Parse()
 	for _, s := range isas {
-		file := filepath.Join(*out, map[string]string{"AVX2": "tile_avx2_amd64.s", "AVX512": "tile_avx512_amd64.s"}[s.name])
-		if err := os.WriteFile(file, generate(s), 0o644); err != nil {
-			log.Fatal(err)
+		for family, text := range map[string][]byte{"tile": tile(s), "dots": dots(s)} {
+			file := fmt.Sprintf("%s_%s_amd64.s", family, strings.ToLower(s.name))
+			if err := os.WriteFile(filepath.Join(*out, file), text, 0o644); err != nil {
+				log.Fatal(err)
+			}
 		}
 	}
 }
@@ -57,10 +60,19 @@ func (w *writer) v(i int) string {
 	return fmt.Sprintf("%s%d", w.reg, i)
 }
 
+// xor is how a register is cleared.
+func (w *writer) xor() string {
+	if w.masks {
+		return "VPXORD"
+	}
+	return "VXORPS"
+}
+
 // base registers of A: rows 3i, 3i+1, 3i+2 are base i plus 0, 1, 2 strides.
 var base = [...]string{"SI", "R8", "R9", "R10", "R11"}
 
-func generate(s isa) []byte {
+// tile writes the register tiles of the matrix product.
+func tile(s isa) []byte {
 	w := &writer{isa: s}
 	w.header()
 	w.macros()
@@ -133,11 +145,7 @@ func (w *writer) macros() {
 	w.p("// One row's step: broadcast A[i,k], two multiply-adds.")
 	w.p("#define ROW(addr, t, x, y) VBROADCASTSS addr, t; VFMADD231PS %s, t, x; VFMADD231PS %s, t, y", w.v(-4), w.v(-3))
 	w.p("#define LOADB(off) VMOVUPS off(BX), %s; VMOVUPS off+%d(BX), %s", w.v(-4), w.width, w.v(-3))
-	xor := "VXORPS"
-	if w.masks {
-		xor = "VPXORD"
-	}
-	w.p("#define ZERO(x, y) %s x, x, x; %s y, y, y", xor, xor)
+	w.p("#define ZERO(x, y) %s x, x, x; %s y, y, y", w.xor(), w.xor())
 	w.p("")
 	w.p("// ADVANCEn moves n base registers of A by o bytes and the panel by b.")
 	for n := 1; n <= (w.mr+2)/3; n++ {
@@ -310,11 +318,7 @@ func (w *writer) epilogue() {
 	w.p("\tMOVQ tile_ldr(DI), R9")
 	stage("RES", "joined")
 	skip("doReLU", "clipped")
-	xor := "VXORPS"
-	if w.masks {
-		xor = "VPXORD"
-	}
-	w.p("\t%s %s, %s, %s", xor, w.v(-1), w.v(-1), w.v(-1))
+	w.p("\t%s %s, %s, %s", w.xor(), w.v(-1), w.v(-1), w.v(-1))
 	stage("RELU", "clipped")
 	w.p("\tMOVQ tile_c(DI), R8")
 	w.p("\tMOVQ tile_ldc(DI), R9")
