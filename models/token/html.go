@@ -66,8 +66,15 @@ func charRef(s string) (string, int) {
 // entity returns the text of an HTML 5 entity ("amp", "amp;"), or "" if there is
 // none of exactly this name. The standard library keeps the table but only
 // unescapes whole texts, by the longest known prefix; so tell from the result
-// whether all of the name was used.
+// whether all of the name was used. It lacks the two whose text is longer than
+// their name.
 func entity(name string) string {
+	switch name {
+	case "nGt;":
+		return "≫\u20D2"
+	case "nLt;":
+		return "≪\u20D2"
+	}
 	value := html.UnescapeString("&" + name)
 	switch {
 	case value[0] == '&' && len(value) > 1:
