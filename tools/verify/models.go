@@ -35,19 +35,24 @@ func (s *suite) load(e *entry, root func(config []byte) (any, error), load func(
 	if config, err = backboneConfig(config); err != nil {
 		return l, err
 	}
+	m, err := root(config)
+	if err != nil {
+		return l, err
+	}
+	list, blank := unlisted(nn.List(m, ""))
 	if e.Weights == "synthetic" {
 		seed, err := s.manifest.seed(e)
 		if err != nil {
 			return l, err
 		}
-		m, err := root(config)
-		if err != nil {
-			return l, err
-		}
-		l.src = weights.Synthetic(seed, nn.List(m, ""))
+		l.src = weights.Synthetic(seed, list)
 	} else if l.src, err = weights.Open(s.path(e.Weights)); err != nil {
 		return l, err
+	} else {
+		_, naming := weights.Detect(l.src)
+		l.src = weights.Rename(l.src, naming)
 	}
+	l.src = withZeros(l.src, blank)
 	if l.dev, err = s.opts.Device(); err != nil {
 		l.src.Close()
 		return l, err
@@ -84,3 +89,5 @@ func newDETR(config []byte) (any, error) {
 	}
 	return detr.New(c), nil
 }
+
+func newDecap(config []byte) (any, error) { return makeDecap(nil, config) }

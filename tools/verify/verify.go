@@ -28,7 +28,8 @@ type Options struct {
 	// Only selects cases by id; nil means all.
 	Only *regexp.Regexp
 	// Device makes the device of one model. It is closed, and with it the
-	// packed weights are freed, before the next model begins.
+	// packed weights are freed, before the next model begins. It may be nil when
+	// no selected case runs a model.
 	Device func() (graph.Device, error)
 	// Tokenizer is CLIP's vocabulary, a file or a directory; empty means the
 	// golden directory's own.
@@ -169,6 +170,8 @@ func (s *suite) open(e *entry) (player, error) {
 		return openText(s, e)
 	case "detr", "detr-resnet-50":
 		return openDETR(s, e)
+	case "decap-gpt2":
+		return openDecoder(s, e)
 	case "preprocess":
 		return preprocess{}, nil
 	}

@@ -83,6 +83,10 @@ var modelCases = []struct {
 	{"sdtext", "^(tiny|full)/sdtext", 2, true},
 	{"detr_tiny", "^tiny/detr/", 5, false},
 	{"detr_full", "^full/detr/", 2, true},
+	{"decoder_tiny", "^tiny/decap/", 35, false},
+	{"decoder_full", "^full/decap/(logits|prefix_only)$", 2, true},
+	{"decoder_greedy", "^full/decap/greedy", 3, true},
+	{"decoder_beams", "^full/decap/beam", 6, true},
 }
 
 func TestModels(t *testing.T) {
@@ -107,7 +111,7 @@ func TestTokenizer(t *testing.T) { replay(t, "^tokenizer/", Options{}, 300) }
 
 // TestNames leaves out the parts of Stable Diffusion that have no model yet.
 func TestNames(t *testing.T) {
-	replay(t, "^names/(map|clip|detr|sd15-text)", Options{}, 11)
+	replay(t, "^names/(map|clip|detr|decap|sd15-text)", Options{}, 13)
 }
 
 // TestUnbuilt checks that a kind without a model fails and says so.
