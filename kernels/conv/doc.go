@@ -8,7 +8,7 @@
 //     cache and multiplied by gemm; 1x1 convolutions multiply x itself. Errors
 //     are those of gemm.
 //   - WinogradF2, WinogradF4: 3x3 kernels of stride 1 with 2.25 and 4 times
-//     fewer multiplications, at 1.7 and 5 times the rounding error.
+//     fewer multiplications, at the same and 3 times the rounding error.
 //   - Depthwise: one input channel per output channel, no matrix product.
 //
 // Results depend on shapes, algorithm and instruction set only: the same bits

@@ -70,7 +70,6 @@ func relErr(want []float64, got []float32) float64 {
 type operands struct {
 	x, w, bias, residual, dst, ws []float32
 	norm                          *Norm
-	want                          []float64
 }
 
 func makeOperands(t testing.TB, s Spec, seed uint64) *operands {
@@ -78,8 +77,7 @@ func makeOperands(t testing.TB, s Spec, seed uint64) *operands {
 	g := s.geometry()
 	outs := g.N * g.OutH() * g.OutW() * g.O
 	o := &operands{x: normal(r, guarded(t, g.N*g.H*g.W*g.C, true)), w: normal(r, make([]float32, g.O*g.C/g.Groups*g.KH*g.KW)),
-		dst: guarded(t, outs, true), want: make([]float64, outs)}
-	x := o.x
+		dst: guarded(t, outs, true)}
 	if s.Bias {
 		o.bias = normal(r, guarded(t, g.O, true))
 	}
@@ -88,11 +86,20 @@ func makeOperands(t testing.TB, s Spec, seed uint64) *operands {
 	}
 	if s.Norm {
 		o.norm = &Norm{normal(r, guarded(t, g.N*g.C, true)), normal(r, guarded(t, g.N*g.C, true))}
+	}
+	return o
+}
+
+// reference computes s in float64.
+func (o *operands) reference(s Spec) []float64 {
+	g, x := s.geometry(), o.x
+	if s.Norm {
 		x = make([]float32, len(o.x))
 		ref.ScaleShift(x, o.x, o.norm.Scale, o.norm.Shift, g.N, g.H*g.W, g.C, s.NormAct)
 	}
-	ref.Convolve(o.want, x, o.w, o.bias, o.residual, g, s.Act)
-	return o
+	want := make([]float64, len(o.dst))
+	ref.Convolve(want, x, o.w, o.bias, o.residual, g, s.Act)
+	return want
 }
 
 // run computes s on n workers into o.dst.

@@ -47,7 +47,7 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	if err := s.Check(); err != nil {
 		panic(err)
 	}
-	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: s.choose()}
+	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: s.choose(k.gemm.NR())}
 	o.key = o.makeKey()
 	o.ep = make([]gemm.Epilogue, pool.Workers())
 	o.plan = newPlan(o)

@@ -124,7 +124,7 @@ func (p *plan) size(o *Op) {
 		perRow += 4 * p.points * g.O
 	}
 	mr := k.MR()
-	p.fillRows = max(1, min(8, l2*5/8/perRow/mr)) * mr
+	p.fillRows = max(1, min(8, l2/2/perRow/mr)) * mr
 	p.split = 4*p.points*p.depth*g.O > fusedWeights || total < 2*workers*min(p.fillRows, 2*mr)
 	p.nb, p.chunks = g.O/g.Groups, g.Groups
 	if p.split {

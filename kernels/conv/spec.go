@@ -53,18 +53,21 @@ type Spec struct {
 	// Algorithm other than Auto is used as given; New panics when the shape
 	// does not allow it.
 	Algorithm Algo
-	// MaxError is the relative L2 error that Auto may choose an algorithm
-	// for, 0 meaning the exactness of Direct. ErrorF2 and ErrorF4 are the
-	// values that admit the Winograd algorithms.
+	// MaxError is the relative L2 error that Auto may trade for speed: from
+	// ErrorF4 on it may choose WinogradF4. 0 means as exact as Direct.
 	MaxError float64
 }
 
-// Relative L2 errors of the algorithms, upper bounds of what was measured on
-// normal data for C up to 1280 (TestWinogradError holds them).
+// Relative L2 errors of the algorithms for normal data and up to 1280
+// channels: upper bounds of what TestWinogradError measures, which is, with
+// AVX2 or AVX-512, 2.7e-7 to 3.1e-7 for Direct, 2.6e-7 to 3.0e-7 for
+// WinogradF2 and 7.7e-7 to 8.9e-7 for WinogradF4. Winograd's errors are
+// relative to the largest values of a tile, not to each output, and a NaN or
+// an infinity spoils the whole tile.
 const (
 	ErrorDirect = 5e-7
-	ErrorF2     = 1e-6
-	ErrorF4     = 4e-6
+	ErrorF2     = 5e-7
+	ErrorF4     = 1e-6
 )
 
 // geometry returns the sizes with their defaults filled in.
@@ -117,18 +120,48 @@ func winogradShape(g ref.Conv2D) bool {
 
 func depthwiseShape(g ref.Conv2D) bool { return g.Groups == g.C && g.O == g.C && g.C > 1 }
 
-// choose resolves Auto.
-func (s Spec) choose() Algo {
+// choose resolves Auto for panels of nr columns: the cheapest of the exact
+// algorithms, or WinogradF4 where MaxError allows it and it is a third cheaper
+// still, for its weights take 2.25 times the memory of WinogradF2's.
+func (s Spec) choose(nr int) Algo {
 	g := s.geometry()
 	switch {
 	case s.Algorithm != Auto:
 		return s.Algorithm
 	case depthwiseShape(g):
 		return Depthwise
-	case !winogradShape(g) || s.MaxError < ErrorF2 || g.C < 32 || g.O < 32:
+	case !winogradShape(g):
 		return Direct
-	case s.MaxError < ErrorF4:
-		return WinogradF2
 	}
-	return WinogradF4
+	best, direct, f2, f4 := Direct, cost(g, 1, 9, nr), cost(g, 2, 16, nr), cost(g, 4, 36, nr)
+	if f2 < direct {
+		best, direct = WinogradF2, f2
+	}
+	if s.MaxError >= ErrorF4 && 3*f4 < 2*direct {
+		best = WinogradF4
+	}
+	return best
+}
+
+// Costs in multiplications, from times measured on one core with AVX-512 (120 G
+// multiply-adds a second) and good within 20 % for the shapes of the benchmark:
+// a weight comes from memory at 7.5 G a second, a transformed value is written,
+// read, multiplied and so on at 3.4 G a second.
+const (
+	costOfWeight = 16
+	costOfValue  = 35
+	costOfCopy   = 3
+)
+
+// cost of a 3x3 convolution by tiles of side x side outputs, points
+// multiplications each.
+func cost(g ref.Conv2D, side, points, nr int) int {
+	tiles := g.N * ((g.OutH() + side - 1) / side) * ((g.OutW() + side - 1) / side)
+	o := (g.O + nr - 1) / nr * nr
+	weights := points * g.C * o
+	values := costOfValue * (g.C + g.O)
+	if side == 1 {
+		values = costOfCopy * g.C
+	}
+	return tiles*(weights+points*values) + costOfWeight*weights
 }
