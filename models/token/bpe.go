@@ -1,10 +1,7 @@
 package token
 
-// merge is what a pair of symbols becomes, and how early that was learnt.
-type merge struct {
-	rank int32
-	id   int32
-}
+// merge says that two neighbouring symbols become one.
+type merge struct{ left, right, id int32 }
 
 func pairKey(left, right int32) uint64 { return uint64(uint32(left))<<32 | uint64(uint32(right)) }
 
@@ -15,23 +12,15 @@ type symbol struct {
 	prev, next int32
 }
 
-// candidate is a pair that can be merged: order is rank first, then position.
-type candidate struct {
-	rank, pos   int32
-	left, right int32 // the ids when it was pushed; it is stale when they changed
-	id          int32
-}
-
-func (a candidate) before(b candidate) bool {
-	return a.rank < b.rank || a.rank == b.rank && a.pos < b.pos
-}
-
 // words collects ids; its buffers are reused from word to word.
 type words struct {
 	t    *Tokenizer
 	out  []int32
 	list []symbol
-	heap []candidate
+	// heap holds the pairs that can be merged: rank<<32 | position of the left
+	// symbol, so that the order of integers is the order of merging. A pair
+	// whose symbols have changed since is stale.
+	heap []uint64
 }
 
 // special appends the id of a special token's name; other names append nothing.
@@ -71,16 +60,17 @@ func (w *words) encode(word string) {
 		w.push(list, int32(i))
 	}
 	for len(w.heap) > 0 {
-		c := w.pop()
-		l := &list[c.pos]
-		if l.id != c.left || l.next < 0 || list[l.next].id != c.right {
+		top := w.pop()
+		m, at := &w.t.merges[top>>32], int32(uint32(top))
+		l := &list[at]
+		if l.id != m.left || l.next < 0 || list[l.next].id != m.right {
 			continue
 		}
 		r := &list[l.next]
-		l.id, r.id = c.id, -1
+		l.id, r.id = m.id, -1
 		if l.next = r.next; r.next >= 0 {
-			list[r.next].prev = c.pos
-			w.push(list, c.pos)
+			list[r.next].prev = at
+			w.push(list, at)
 		}
 		if l.prev >= 0 {
 			w.push(list, l.prev)
@@ -93,16 +83,15 @@ func (w *words) encode(word string) {
 
 // push offers the pair that starts at list[i], if it can be merged.
 func (w *words) push(list []symbol, i int32) {
-	left, right := list[i].id, list[list[i].next].id
-	m, ok := w.t.merges[pairKey(left, right)]
+	rank, ok := w.t.ranks[pairKey(list[i].id, list[list[i].next].id)]
 	if !ok {
 		return
 	}
-	h := append(w.heap, candidate{rank: m.rank, pos: i, left: left, right: right, id: m.id})
+	h := append(w.heap, uint64(rank)<<32|uint64(i))
 	k := len(h) - 1
 	for k > 0 {
 		up := (k - 1) / 2
-		if !h[k].before(h[up]) {
+		if h[k] >= h[up] {
 			break
 		}
 		h[k], h[up] = h[up], h[k]
@@ -112,7 +101,7 @@ func (w *words) push(list []symbol, i int32) {
 }
 
 // pop takes the first candidate off a heap that has one.
-func (w *words) pop() candidate {
+func (w *words) pop() uint64 {
 	h := w.heap
 	top := h[0]
 	last := len(h) - 1
@@ -123,10 +112,10 @@ func (w *words) pop() candidate {
 		if c >= last {
 			break
 		}
-		if c+1 < last && h[c+1].before(h[c]) {
+		if c+1 < last && h[c+1] < h[c] {
 			c++
 		}
-		if !h[c].before(h[k]) {
+		if h[c] >= h[k] {
 			break
 		}
 		h[k], h[c] = h[c], h[k]

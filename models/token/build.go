@@ -13,7 +13,7 @@ type builder struct {
 }
 
 func newBuilder(ids map[string]int32, o Options) *builder {
-	return &builder{t: &Tokenizer{opts: o, merges: make(map[uint64]merge, len(ids))}, ids: ids}
+	return &builder{t: &Tokenizer{opts: o, ranks: make(map[uint64]int32, len(ids))}, ids: ids}
 }
 
 func (b *builder) merge(line int, left, right string) error {
@@ -34,10 +34,11 @@ func (b *builder) pair(left, right string) error {
 		id[i] = v
 	}
 	key := pairKey(id[0], id[1])
-	if _, ok := b.t.merges[key]; ok {
+	if _, ok := b.t.ranks[key]; ok {
 		return fmt.Errorf("merge %.40q + %.40q comes twice", left, right)
 	}
-	b.t.merges[key] = merge{rank: int32(len(b.t.merges)), id: id[2]}
+	b.t.ranks[key] = int32(len(b.t.merges))
+	b.t.merges = append(b.t.merges, merge{id[0], id[1], id[2]})
 	return nil
 }
 

@@ -43,10 +43,11 @@ type Options struct {
 // may use it at once.
 type Tokenizer struct {
 	opts     Options
-	byteID   [256]int32 // symbol of a byte inside a word
-	byteEnd  [256]int32 // symbol of a byte that ends a word
-	merges   map[uint64]merge
-	text     []string // bytes each id stands for, "</w>" included
+	byteID   [256]int32       // symbol of a byte inside a word
+	byteEnd  [256]int32       // symbol of a byte that ends a word
+	ranks    map[uint64]int32 // place of a pair in merges
+	merges   []merge          // in the order they were learnt
+	text     []string         // bytes each id stands for, "</w>" included
 	sot, eot int32
 	size     int
 	// startNormalized: a tokenizer.json may ask that <|startoftext|> is looked
