@@ -70,6 +70,43 @@ func peak(l isa.Level, n int) float64 {
 //go:noescape
 func transpose8AVX2(dst, src unsafe.Pointer, ldd, lds uintptr, blocks int)
 
+//go:noescape
+func packRowsF32AVX2(p *packing)
+
+//go:noescape
+func packRowsF16AVX2(p *packing)
+
+//go:noescape
+func packRowsBF16AVX2(p *packing)
+
+// packVectors packs the columns that make whole pieces of 16 and returns their
+// number.
+func (k *Kernel) packVectors(dst []float32, src []byte, typ DType, ld, rows, cols int) int {
+	if k.level == isa.Portable || cols < 16 || rows == 0 {
+		return 0
+	}
+	// A call of 64 KB or so takes a few microseconds.
+	step := max(1, 1<<14/cols)
+	for r := 0; r < rows; r += step {
+		p := packing{dst: unsafe.Pointer(&dst[r*k.nr]), src: unsafe.Pointer(&src[r*ld*typ.Size()]), ldd: uintptr(4 * k.nr),
+			lds: uintptr(ld * typ.Size()), rows: min(step, rows-r), pieces: cols / 16}
+		if panel := uintptr(4 * k.nr * rows); k.nr == 32 {
+			p.odd, p.pair = 64, panel
+		} else {
+			p.odd, p.pair = panel, 2*panel
+		}
+		switch typ {
+		case F32:
+			packRowsF32AVX2(&p)
+		case F16:
+			packRowsF16AVX2(&p)
+		default:
+			packRowsBF16AVX2(&p)
+		}
+	}
+	return cols &^ 15
+}
+
 // transposeVectors transposes as many columns as make whole vectors and
 // returns their number.
 func (k *Kernel) transposeVectors(dst []float32, src []byte, ld, cols, n int) int {

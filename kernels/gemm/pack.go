@@ -25,15 +25,16 @@ func alignedHalf(n int) []uint16 {
 // packPanel packs the columns [n0, n0+nr) of b, zeros past its last column.
 // tmp is scratch of nr·packStep floats where b is half-precision.
 func (k *Kernel) packPanel(dst []float32, b *Matrix, n0 int, tmp []float32) {
+	if b.K == 0 {
+		return
+	}
 	cols := min(k.nr, b.N-n0)
 	if cols < k.nr {
 		clear(dst)
 	}
 	size := b.Type.Size()
 	if b.Layout == KN {
-		for i := range b.K {
-			k.widen(dst[i*k.nr:][:cols], b.Data[(i*b.ld()+n0)*size:], b.Type)
-		}
+		k.packKN(dst, b.Data[n0*size:], b.Type, b.ld(), b.K, cols)
 		return
 	}
 	for i := 0; i < b.K; i += packStep {
@@ -46,6 +47,30 @@ func (k *Kernel) packPanel(dst []float32, b *Matrix, n0 int, tmp []float32) {
 			src, ld = bytesOf(tmp), packStep
 		}
 		k.transpose(dst[i*k.nr:], src, ld, cols, n)
+	}
+}
+
+// packing is one call that packs rows of a matrix [K,N]. Assembly reads it by
+// offset.
+type packing struct {
+	dst       unsafe.Pointer // row 0 of the first panel
+	src       unsafe.Pointer
+	ldd, lds  uintptr // bytes from row to row
+	rows      int
+	pieces    int     // of 16 columns
+	odd, pair uintptr // bytes from an even piece to the odd one, and to the next pair
+}
+
+// packKN packs the first cols columns of rows rows into consecutive panels of
+// that many rows.
+func (k *Kernel) packKN(dst []float32, src []byte, typ DType, ld, rows, cols int) {
+	done := k.packVectors(dst, src, typ, ld, rows, cols)
+	for n := done; n < cols; {
+		m := min(cols-n, k.nr-n%k.nr)
+		for i := range rows {
+			k.widen(dst[n/k.nr*k.nr*rows+i*k.nr+n%k.nr:][:m], src[(i*ld+n)*typ.Size():], typ)
+		}
+		n += m
 	}
 }
 

@@ -166,15 +166,14 @@ func (r *Rows) sumChunk(worker, i int) {
 	k, d := r.k, r.t.K
 	packed, part := r.pool.Scratch(worker), r.part[i*r.partLen:]
 	t := tile{lda: uintptr(4 * r.ldx), flags: storeAcc}
+	t.ahead = unsafe.Pointer(unsafe.SliceData(packed))
 	for j := r.j0 + i*chunk; j < min(r.j0+(i+1)*chunk, r.j1); j += sumBlock {
 		n := min(sumBlock, min(r.j0+(i+1)*chunk, r.j1)-j)
-		b := Matrix{Data: r.t.Data[j*d*r.t.Type.Size():], Type: r.t.Type, Layout: KN, K: n, N: d}
+		k.packKN(packed, r.t.Data[j*d*r.t.Type.Size():], r.t.Type, d, n, d)
 		t.k = n
 		tiles := (r.m + k.mr - 1) / k.mr
 		for n0 := 0; n0 < d; n0 += k.nr {
-			p := packed[n0*n : (n0+k.nr)*n]
-			k.packPanel(p, &b, n0, nil)
-			t.b = unsafe.Pointer(unsafe.SliceData(p))
+			t.b = unsafe.Pointer(&packed[n0*n])
 			for i := range tiles {
 				m := cut(r.m, tiles, i)
 				t.rows = cut(r.m, tiles, i+1) - m

@@ -83,8 +83,7 @@ sized:
 
 rows6:
 	ZERO6
-	SUBQ $2, CX
-	JLT  odd6
+	SUBQ $2, CX; JLT odd6
 	PCALIGN $32
 pair6:
 	STEP6(0, 0)
@@ -92,19 +91,16 @@ pair6:
 	ADDQ R13, R12
 	STEP6(4, 64)
 	ADVANCE2(8, 128)
-	SUBQ $2, CX
-	JGE  pair6
+	SUBQ $2, CX; JGE pair6
 odd6:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP6(0, 0)
 	ADVANCE2(4, 64)
 	JMP  summed
 
 rows5:
 	ZERO5
-	SUBQ $2, CX
-	JLT  odd5
+	SUBQ $2, CX; JLT odd5
 	PCALIGN $32
 pair5:
 	STEP5(0, 0)
@@ -112,19 +108,16 @@ pair5:
 	ADDQ R13, R12
 	STEP5(4, 64)
 	ADVANCE2(8, 128)
-	SUBQ $2, CX
-	JGE  pair5
+	SUBQ $2, CX; JGE pair5
 odd5:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP5(0, 0)
 	ADVANCE2(4, 64)
 	JMP  summed
 
 rows4:
 	ZERO4
-	SUBQ $2, CX
-	JLT  odd4
+	SUBQ $2, CX; JLT odd4
 	PCALIGN $32
 pair4:
 	STEP4(0, 0)
@@ -132,19 +125,16 @@ pair4:
 	ADDQ R13, R12
 	STEP4(4, 64)
 	ADVANCE2(8, 128)
-	SUBQ $2, CX
-	JGE  pair4
+	SUBQ $2, CX; JGE pair4
 odd4:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP4(0, 0)
 	ADVANCE2(4, 64)
 	JMP  summed
 
 rows3:
 	ZERO3
-	SUBQ $2, CX
-	JLT  odd3
+	SUBQ $2, CX; JLT odd3
 	PCALIGN $32
 pair3:
 	STEP3(0, 0)
@@ -152,19 +142,16 @@ pair3:
 	ADDQ R13, R12
 	STEP3(4, 64)
 	ADVANCE1(8, 128)
-	SUBQ $2, CX
-	JGE  pair3
+	SUBQ $2, CX; JGE pair3
 odd3:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP3(0, 0)
 	ADVANCE1(4, 64)
 	JMP  summed
 
 rows2:
 	ZERO2
-	SUBQ $2, CX
-	JLT  odd2
+	SUBQ $2, CX; JLT odd2
 	PCALIGN $32
 pair2:
 	STEP2(0, 0)
@@ -172,19 +159,16 @@ pair2:
 	ADDQ R13, R12
 	STEP2(4, 64)
 	ADVANCE1(8, 128)
-	SUBQ $2, CX
-	JGE  pair2
+	SUBQ $2, CX; JGE pair2
 odd2:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP2(0, 0)
 	ADVANCE1(4, 64)
 	JMP  summed
 
 rows1:
 	ZERO1
-	SUBQ $2, CX
-	JLT  odd1
+	SUBQ $2, CX; JLT odd1
 	PCALIGN $32
 pair1:
 	STEP1(0, 0)
@@ -192,11 +176,9 @@ pair1:
 	ADDQ R13, R12
 	STEP1(4, 64)
 	ADVANCE1(8, 128)
-	SUBQ $2, CX
-	JGE  pair1
+	SUBQ $2, CX; JGE pair1
 odd1:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP1(0, 0)
 	ADVANCE1(4, 64)
 	JMP  summed

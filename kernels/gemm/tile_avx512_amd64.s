@@ -113,8 +113,7 @@ sized:
 
 rows14:
 	ZERO14
-	SUBQ $2, CX
-	JLT  odd14
+	SUBQ $2, CX; JLT odd14
 	PCALIGN $32
 pair14:
 	STEP14(0, 0)
@@ -122,19 +121,16 @@ pair14:
 	ADDQ R13, R12
 	STEP14(4, 128)
 	ADVANCE5(8, 256)
-	SUBQ $2, CX
-	JGE  pair14
+	SUBQ $2, CX; JGE pair14
 odd14:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP14(0, 0)
 	ADVANCE5(4, 128)
 	JMP  summed
 
 rows13:
 	ZERO13
-	SUBQ $2, CX
-	JLT  odd13
+	SUBQ $2, CX; JLT odd13
 	PCALIGN $32
 pair13:
 	STEP13(0, 0)
@@ -142,19 +138,16 @@ pair13:
 	ADDQ R13, R12
 	STEP13(4, 128)
 	ADVANCE5(8, 256)
-	SUBQ $2, CX
-	JGE  pair13
+	SUBQ $2, CX; JGE pair13
 odd13:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP13(0, 0)
 	ADVANCE5(4, 128)
 	JMP  summed
 
 rows12:
 	ZERO12
-	SUBQ $2, CX
-	JLT  odd12
+	SUBQ $2, CX; JLT odd12
 	PCALIGN $32
 pair12:
 	STEP12(0, 0)
@@ -162,19 +155,16 @@ pair12:
 	ADDQ R13, R12
 	STEP12(4, 128)
 	ADVANCE4(8, 256)
-	SUBQ $2, CX
-	JGE  pair12
+	SUBQ $2, CX; JGE pair12
 odd12:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP12(0, 0)
 	ADVANCE4(4, 128)
 	JMP  summed
 
 rows11:
 	ZERO11
-	SUBQ $2, CX
-	JLT  odd11
+	SUBQ $2, CX; JLT odd11
 	PCALIGN $32
 pair11:
 	STEP11(0, 0)
@@ -182,19 +172,16 @@ pair11:
 	ADDQ R13, R12
 	STEP11(4, 128)
 	ADVANCE4(8, 256)
-	SUBQ $2, CX
-	JGE  pair11
+	SUBQ $2, CX; JGE pair11
 odd11:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP11(0, 0)
 	ADVANCE4(4, 128)
 	JMP  summed
 
 rows10:
 	ZERO10
-	SUBQ $2, CX
-	JLT  odd10
+	SUBQ $2, CX; JLT odd10
 	PCALIGN $32
 pair10:
 	STEP10(0, 0)
@@ -202,19 +189,16 @@ pair10:
 	ADDQ R13, R12
 	STEP10(4, 128)
 	ADVANCE4(8, 256)
-	SUBQ $2, CX
-	JGE  pair10
+	SUBQ $2, CX; JGE pair10
 odd10:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP10(0, 0)
 	ADVANCE4(4, 128)
 	JMP  summed
 
 rows9:
 	ZERO9
-	SUBQ $2, CX
-	JLT  odd9
+	SUBQ $2, CX; JLT odd9
 	PCALIGN $32
 pair9:
 	STEP9(0, 0)
@@ -222,19 +206,16 @@ pair9:
 	ADDQ R13, R12
 	STEP9(4, 128)
 	ADVANCE3(8, 256)
-	SUBQ $2, CX
-	JGE  pair9
+	SUBQ $2, CX; JGE pair9
 odd9:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP9(0, 0)
 	ADVANCE3(4, 128)
 	JMP  summed
 
 rows8:
 	ZERO8
-	SUBQ $2, CX
-	JLT  odd8
+	SUBQ $2, CX; JLT odd8
 	PCALIGN $32
 pair8:
 	STEP8(0, 0)
@@ -242,19 +223,16 @@ pair8:
 	ADDQ R13, R12
 	STEP8(4, 128)
 	ADVANCE3(8, 256)
-	SUBQ $2, CX
-	JGE  pair8
+	SUBQ $2, CX; JGE pair8
 odd8:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP8(0, 0)
 	ADVANCE3(4, 128)
 	JMP  summed
 
 rows7:
 	ZERO7
-	SUBQ $2, CX
-	JLT  odd7
+	SUBQ $2, CX; JLT odd7
 	PCALIGN $32
 pair7:
 	STEP7(0, 0)
@@ -262,19 +240,16 @@ pair7:
 	ADDQ R13, R12
 	STEP7(4, 128)
 	ADVANCE3(8, 256)
-	SUBQ $2, CX
-	JGE  pair7
+	SUBQ $2, CX; JGE pair7
 odd7:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP7(0, 0)
 	ADVANCE3(4, 128)
 	JMP  summed
 
 rows6:
 	ZERO6
-	SUBQ $2, CX
-	JLT  odd6
+	SUBQ $2, CX; JLT odd6
 	PCALIGN $32
 pair6:
 	STEP6(0, 0)
@@ -282,19 +257,16 @@ pair6:
 	ADDQ R13, R12
 	STEP6(4, 128)
 	ADVANCE2(8, 256)
-	SUBQ $2, CX
-	JGE  pair6
+	SUBQ $2, CX; JGE pair6
 odd6:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP6(0, 0)
 	ADVANCE2(4, 128)
 	JMP  summed
 
 rows5:
 	ZERO5
-	SUBQ $2, CX
-	JLT  odd5
+	SUBQ $2, CX; JLT odd5
 	PCALIGN $32
 pair5:
 	STEP5(0, 0)
@@ -302,19 +274,16 @@ pair5:
 	ADDQ R13, R12
 	STEP5(4, 128)
 	ADVANCE2(8, 256)
-	SUBQ $2, CX
-	JGE  pair5
+	SUBQ $2, CX; JGE pair5
 odd5:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP5(0, 0)
 	ADVANCE2(4, 128)
 	JMP  summed
 
 rows4:
 	ZERO4
-	SUBQ $2, CX
-	JLT  odd4
+	SUBQ $2, CX; JLT odd4
 	PCALIGN $32
 pair4:
 	STEP4(0, 0)
@@ -322,19 +291,16 @@ pair4:
 	ADDQ R13, R12
 	STEP4(4, 128)
 	ADVANCE2(8, 256)
-	SUBQ $2, CX
-	JGE  pair4
+	SUBQ $2, CX; JGE pair4
 odd4:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP4(0, 0)
 	ADVANCE2(4, 128)
 	JMP  summed
 
 rows3:
 	ZERO3
-	SUBQ $2, CX
-	JLT  odd3
+	SUBQ $2, CX; JLT odd3
 	PCALIGN $32
 pair3:
 	STEP3(0, 0)
@@ -342,19 +308,16 @@ pair3:
 	ADDQ R13, R12
 	STEP3(4, 128)
 	ADVANCE1(8, 256)
-	SUBQ $2, CX
-	JGE  pair3
+	SUBQ $2, CX; JGE pair3
 odd3:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP3(0, 0)
 	ADVANCE1(4, 128)
 	JMP  summed
 
 rows2:
 	ZERO2
-	SUBQ $2, CX
-	JLT  odd2
+	SUBQ $2, CX; JLT odd2
 	PCALIGN $32
 pair2:
 	STEP2(0, 0)
@@ -362,19 +325,16 @@ pair2:
 	ADDQ R13, R12
 	STEP2(4, 128)
 	ADVANCE1(8, 256)
-	SUBQ $2, CX
-	JGE  pair2
+	SUBQ $2, CX; JGE pair2
 odd2:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP2(0, 0)
 	ADVANCE1(4, 128)
 	JMP  summed
 
 rows1:
 	ZERO1
-	SUBQ $2, CX
-	JLT  odd1
+	SUBQ $2, CX; JLT odd1
 	PCALIGN $32
 pair1:
 	STEP1(0, 0)
@@ -382,11 +342,9 @@ pair1:
 	ADDQ R13, R12
 	STEP1(4, 128)
 	ADVANCE1(8, 256)
-	SUBQ $2, CX
-	JGE  pair1
+	SUBQ $2, CX; JGE pair1
 odd1:
-	ADDQ $2, CX
-	JZ   summed
+	ADDQ $2, CX; JZ summed
 	STEP1(0, 0)
 	ADVANCE1(4, 128)
 	JMP  summed
