@@ -73,8 +73,8 @@ func (d Dir) Weights(file string) (weights.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, names := weights.Detect(src)
-	return weights.Rename(src, names), nil
+	family, _ := weights.Detect(src)
+	return weights.Canonical(src, family), nil
 }
 
 func (d Dir) source(file string) (weights.Source, error) {

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"syntic/models/caption"
+	"syntic/tensor/graph"
+	"syntic/tools/world"
+)
+
+// app is what every command shares.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	tty      bool // messages go to a terminal
+
+	model   string
+	device  string
+	isa     string
+	storage string
+	threads int
+	json    bool
+	quiet   bool
+	fast    bool
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "syntic",
+		Short: "Caption pictures with an engine of its own",
+		Long: `syntic describes pictures (SynTIC, AAAI 2024): CLIP feature, projection onto a
+memory of texts, detected objects, language model, on a tensor engine written
+from scratch. One static binary, no Python, nothing to install.
+
+With no --model it uses a built-in scale model trained on an emoji world.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	f := root.PersistentFlags()
+	f.StringVar(&a.model, "model", "", "model `DIR` with clip/, detr/ and captioner/ (default: the built-in scale model)")
+	f.StringVar(&a.device, "device", "cpu", "where to compute")
+	f.StringVar(&a.isa, "isa", "", "CPU instruction set: portable, avx2 or avx512 (default: SYNTIC_ISA, then the best)")
+	f.IntVar(&a.threads, "threads", 0, "CPU threads (default: SYNTIC_THREADS, then all allowed cores)")
+	f.StringVar(&a.storage, "weights", "f32", "how matrices are kept in memory: f32, f16 or bf16")
+	f.BoolVar(&a.fast, "fast-conv", false, "let convolutions use Winograd transforms (relative error up to 4e-6)")
+	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")
+	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
+	root.AddCommand(newCaption(a), newVersion(a))
+	return root
+}
+
+// openModel loads --model, or the scale model, saying so once.
+func (a *app) openModel(ctx context.Context, d graph.Device) (*caption.Model, error) {
+	dir := world.Model()
+	if a.model != "" {
+		dir = caption.DiskDir(a.model)
+	} else if !a.quiet {
+		fmt.Fprintln(a.err, "syntic: "+world.Notice)
+	}
+	return caption.Load(ctx, d, dir)
+}
+
+// printJSON writes one object a line.
+func (a *app) printJSON(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(append(b, '\n'))
+	return err
+}
+
+// buffered returns a writer to standard output and the function that ends it.
+func (a *app) buffered() (*bufio.Writer, func() error) {
+	w := bufio.NewWriter(a.out)
+	return w, w.Flush
+}
