@@ -53,8 +53,10 @@ func named(text []rune, t *kindTable) bool {
 		if between(text, "ВГРС", "°µ", t) {
 			return true
 		}
-		if len(text) > 5 && string(text[:4]) == "ГўВЂ" && text[4] == 'В' {
-			return cyrillicLayers(text)
+		// Three layers of wrong decoding, near a Latin letter.
+		if len(text) > 6 && string(text[:5]) == "ГўВЂВ" && text[5] != '\n' &&
+			(text[6] == ' ' || t.of(text[6])&(capital|small) != 0) {
+			return true
 		}
 	case 'Β', 'Γ', 'Ξ', 'Ο':
 		return between(text, "ΒΓΞΟ", "°", t)
@@ -66,14 +68,4 @@ func named(text []rune, t *kindTable) bool {
 func between(text []rune, letters, extra string, t *kindTable) bool {
 	return len(text) > 2 && strings.ContainsRune(letters, text[2]) &&
 		(t.of(text[1])&(c1|bad|opening|closing|currency) != 0 || strings.ContainsRune(extra, text[1]))
-}
-
-// cyrillicLayers reports whether "ГўВЂВ" goes on with any character but a line
-// break and then a Latin letter or a space.
-func cyrillicLayers(text []rune) bool {
-	if len(text) < 7 || text[5] == '\n' {
-		return false
-	}
-	c := text[6]
-	return c == ' ' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }

@@ -45,7 +45,8 @@ func (l Limits) orDefault() Limits {
 // ImageOps.exif_transpose: alpha and transparent palette entries are dropped,
 // not composed; 16-bit colour keeps its high byte; 16-bit grey above 255
 // becomes white (Pillow's rule for mode "I;16", which scales nothing); CMYK is
-// taken as Adobe writes it, inverted; colour profiles are ignored.
+// taken as Adobe writes it, inverted; colour profiles are ignored. Damaged or
+// missing data is an error, where Pillow may guess the rest of a JPEG.
 //
 // Errors: an [*Error] for anything wrong with the input, else the reader's.
 func Decode(r io.Reader, l Limits) (p *Picture, format string, err error) {
