@@ -250,6 +250,8 @@ func TestAutoChooses(t *testing.T) {
 		{Spec{N: 1, C: 3, H: 64, W: 64, O: 768, KH: 32, KW: 32, StrideH: 32, StrideW: 32, MaxError: 1}, Direct},
 	} {
 		require.Equal(t, c.want, c.s.choose(32), name(c.s))
+		c.s.N = 16
+		require.Equal(t, c.want, c.s.choose(32), "a batch must not change the bits: %s", name(c.s))
 	}
 }
 

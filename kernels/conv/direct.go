@@ -112,6 +112,10 @@ func (o *Op) fillEdge(row []float32, src *source, h, kh0, kh1, w int) {
 	clear(row)
 	for group := range g.Groups {
 		for kh := kh0; kh < kh1; kh++ {
+			if g.Groups == 1 && g.DilW == 1 && kw0 < kw1 {
+				copy(row[(kh*g.KW+kw0)*cg:(kh*g.KW+kw1)*cg], src.at(h+kh*g.DilH, w+kw0))
+				continue
+			}
 			for kw := kw0; kw < kw1; kw++ {
 				at := group*o.plan.depth + (kh*g.KW+kw)*cg
 				copy(row[at:at+cg], src.at(h+kh*g.DilH, w+kw*g.DilW)[group*cg:])

@@ -28,6 +28,10 @@ TEXT ·copyRunsAVX512(SB), NOSPLIT, $0-96
 	SHLQ CX, R15
 	NOTQ R15
 	KMOVW R15, K1 // the floats past the last whole vector
+	CMPQ R13, $16
+	JLT  outputs
+	CMPQ R13, $32
+	JLE  pairs
 outputs:
 	MOVQ DI, DX
 	MOVQ SI, BX
@@ -74,6 +78,27 @@ next:
 	ADDQ R9, SI
 	DECQ R10
 	JNZ  outputs
+	VZEROUPPER
+	RET
+pairs:
+	SHLQ $2, R13
+short:
+	MOVQ DI, DX
+	MOVQ SI, BX
+	MOVQ runs+72(FP), R11
+pair:
+	VMOVUPS (BX), Z0
+	VMOVUPS -64(BX)(R13*1), Z1
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, -64(DX)(R13*1)
+	ADDQ R13, DX
+	ADDQ R12, BX
+	DECQ R11
+	JNZ  pair
+	ADDQ R8, DI
+	ADDQ R9, SI
+	DECQ R10
+	JNZ  short
 	VZEROUPPER
 	RET
 

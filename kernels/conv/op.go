@@ -40,6 +40,15 @@ type Weights struct {
 	taps []float32       // depthwise: [KH,KW,C]
 }
 
+// Bytes returns the memory that the weights take.
+func (w *Weights) Bytes() int {
+	n := 4 * len(w.taps)
+	for _, m := range w.mats {
+		n += m.Bytes()
+	}
+	return n
+}
+
 // New plans the convolution and reserves the pool's scratch.
 //
 // Panics: if s.Check returns an error.

@@ -154,9 +154,10 @@ const (
 )
 
 // cost of a 3x3 convolution by tiles of side x side outputs, points
-// multiplications each.
+// multiplications each. It is that of one picture whatever N: a picture's bits
+// must not depend on the batch.
 func cost(g ref.Conv2D, side, points, nr int) int {
-	tiles := g.N * ((g.OutH() + side - 1) / side) * ((g.OutW() + side - 1) / side)
+	tiles := ((g.OutH() + side - 1) / side) * ((g.OutW() + side - 1) / side)
 	o := (g.O + nr - 1) / nr * nr
 	weights := points * g.C * o
 	values := costOfValue * (g.C + g.O)

@@ -27,7 +27,11 @@ func (e *emitter) copyRuns() {
 			MOVQ $-1, R15
 			SHLQ CX, R15
 			NOTQ R15
-			KMOVW R15, K1 // the floats past the last whole vector`)
+			KMOVW R15, K1 // the floats past the last whole vector
+			CMPQ R13, $16
+			JLT  outputs
+			CMPQ R13, $32
+			JLE  pairs`)
 	}
 	e.p(`outputs:
 		MOVQ DI, DX
@@ -92,6 +96,35 @@ func (e *emitter) copyRuns() {
 		ADDQ R9, SI
 		DECQ R10
 		JNZ  outputs
+		VZEROUPPER
+		RET`)
+	if e.masked() {
+		e.pairs()
+	}
+}
+
+// pairs emits copyRuns for 16 to 32 floats: the first and the last 16. A first
+// layer has such runs, 7 taps of 3 channels.
+func (e *emitter) pairs() {
+	e.p(`pairs:
+		SHLQ $2, R13
+		short:
+		MOVQ DI, DX
+		MOVQ SI, BX
+		MOVQ runs+72(FP), R11
+		pair:
+		VMOVUPS (BX), V0
+		VMOVUPS -64(BX)(R13*1), V1
+		VMOVUPS V0, (DX)
+		VMOVUPS V1, -64(DX)(R13*1)
+		ADDQ R13, DX
+		ADDQ R12, BX
+		DECQ R11
+		JNZ  pair
+		ADDQ R8, DI
+		ADDQ R9, SI
+		DECQ R10
+		JNZ  short
 		VZEROUPPER
 		RET`)
 }
