@@ -59,7 +59,7 @@ func (b *bits) signed(k int) int32 {
 	return v
 }
 
-// lookBits is the length of codes that one table access decodes: 97 % of them.
+// lookBits is the length of codes that one table access decodes.
 const lookBits = 9
 
 type huffman struct {

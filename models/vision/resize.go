@@ -70,7 +70,7 @@ func (p *Picture) crop(win window) *Picture {
 // Two rows are worked on at once: a sample of the one in the low half of a
 // 64-bit word, of the other in the high half, so that one multiplication serves
 // both. A sum stays within 31 bits, and the borrow of a negative low half is
-// given back when the halves part. 1.9 times as fast as one row at a time.
+// given back when the halves part. 1.4 times as fast as one row at a time.
 func horizontal(dst, src *Picture, first, lo, hi int, t *taps) {
 	pairs := make([]int64, src.W*3)
 	const half = 1 << (precision - 1)

@@ -28,7 +28,7 @@ func clamp(v int32) byte {
 // Factors of 2 are widened by libjpeg's "fancy" triangle filter: a chroma
 // sample lies between the pixels it covers, and each pixel takes 3/4 of the
 // nearer and 1/4 of the farther, per axis. Repeating the nearest instead, as the
-// standard library does, is off by up to 60 levels on photographs.
+// standard library does, shows at every coloured edge.
 //
 // Source: libjpeg-turbo, jdsample.c, jinit_upsampler and the functions it picks.
 type sampled struct {
