@@ -122,11 +122,19 @@ DATA tailMask<>+0(SB)/8, $-1
 DATA tailMask<>+8(SB)/8, $-1
 DATA tailMask<>+16(SB)/8, $-1
 DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
+DATA tailMask<>+32(SB)/8, $-1
+DATA tailMask<>+40(SB)/8, $-1
+DATA tailMask<>+48(SB)/8, $-1
+DATA tailMask<>+56(SB)/8, $-1
+DATA tailMask<>+64(SB)/8, $0
+DATA tailMask<>+72(SB)/8, $0
+DATA tailMask<>+80(SB)/8, $0
+DATA tailMask<>+88(SB)/8, $0
+DATA tailMask<>+96(SB)/8, $0
+DATA tailMask<>+104(SB)/8, $0
+DATA tailMask<>+112(SB)/8, $0
+DATA tailMask<>+120(SB)/8, $0
+GLOBL tailMask<>(SB), RODATA|NOPTR, $128
 
 // func expAVX2(dst, x []float32)
 // dst = e^x
@@ -136,57 +144,86 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_len+32(FP), CX
 
 loop:
-	SUBQ $8, CX
+	SUBQ $16, CX
 	JLT  part
 	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y7
 
 math:
 	VMOVUPS explogConst<>+0(SB), Y2
+	VMOVUPS explogConst<>+0(SB), Y9
 	VMINPS Y0, Y2, Y0
+	VMINPS Y7, Y9, Y7
 	VMOVUPS explogConst<>+32(SB), Y2
+	VMOVUPS explogConst<>+32(SB), Y9
 	VMAXPS Y0, Y2, Y1
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
+	VMAXPS Y7, Y9, Y8
+	// n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)
 	VMOVUPS explogConst<>+64(SB), Y2
+	VMOVUPS explogConst<>+64(SB), Y9
 	VFMADD231PS explogConst<>+96(SB), Y1, Y2
+	VFMADD231PS explogConst<>+96(SB), Y8, Y9
 	VSUBPS explogConst<>+64(SB), Y2, Y2
+	VSUBPS explogConst<>+64(SB), Y9, Y9
 	VFNMADD231PS explogConst<>+128(SB), Y2, Y1
+	VFNMADD231PS explogConst<>+128(SB), Y9, Y8
 	VFNMADD231PS explogConst<>+160(SB), Y2, Y1
+	VFNMADD231PS explogConst<>+160(SB), Y9, Y8
 	VMOVUPS explogConst<>+192(SB), Y0
+	VMOVUPS explogConst<>+192(SB), Y7
 	VFMADD213PS explogConst<>+224(SB), Y1, Y0
+	VFMADD213PS explogConst<>+224(SB), Y8, Y7
 	VFMADD213PS explogConst<>+256(SB), Y1, Y0
+	VFMADD213PS explogConst<>+256(SB), Y8, Y7
 	VFMADD213PS explogConst<>+288(SB), Y1, Y0
+	VFMADD213PS explogConst<>+288(SB), Y8, Y7
 	VFMADD213PS explogConst<>+320(SB), Y1, Y0
+	VFMADD213PS explogConst<>+320(SB), Y8, Y7
 	VFMADD213PS explogConst<>+352(SB), Y1, Y0
+	VFMADD213PS explogConst<>+352(SB), Y8, Y7
 	VFMADD213PS explogConst<>+352(SB), Y1, Y0
+	VFMADD213PS explogConst<>+352(SB), Y8, Y7
 	VCVTPS2DQ Y2, Y2
+	VCVTPS2DQ Y9, Y9
 	// 2^n in two factors: it may be out of range alone
 	VPSRAD $1, Y2, Y3
+	VPSRAD $1, Y9, Y10
 	VPSUBD Y3, Y2, Y2
+	VPSUBD Y10, Y9, Y9
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y10, Y10
 	VPSLLD $23, Y2, Y2
+	VPSLLD $23, Y9, Y9
 	VPADDD Y3, Y0, Y0
+	VPADDD Y10, Y7, Y7
 	VPADDD explogConst<>+352(SB), Y2, Y2
+	VPADDD explogConst<>+352(SB), Y9, Y9
 	VMULPS Y2, Y0, Y0
+	VMULPS Y9, Y7, Y7
 	TESTQ CX, CX // negative in the tail
 	JLT  last
 	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
+	VMOVUPS Y7, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
 	JMP  loop
 
 part:
-	ADDQ $8, CX
+	ADDQ $16, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS 32(SI), Y14, Y7
 	MOVQ $-1, CX
 	JMP  math
 
 last:
 	VMASKMOVPS Y0, Y15, (DI)
+	VMASKMOVPS Y7, Y14, 32(DI)
 
 done:
 	VZEROUPPER
@@ -200,70 +237,110 @@ TEXT ·logAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_len+32(FP), CX
 
 loop:
-	SUBQ $8, CX
+	SUBQ $16, CX
 	JLT  part
 	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y7
 
 math:
 	// x = 2^k·m with 3/4 <= m < 3/2
 	// subnormal x: 2^23 times it
 	VMOVUPS explogConst<>+384(SB), Y4
+	VMOVUPS explogConst<>+384(SB), Y11
 	VCMPPS $0x11, Y4, Y0, Y5
+	VCMPPS $0x11, Y11, Y7, Y12
 	VMULPS explogConst<>+416(SB), Y0, Y1
+	VMULPS explogConst<>+416(SB), Y7, Y8
 	VBLENDVPS Y5, Y1, Y0, Y1
+	VBLENDVPS Y12, Y8, Y7, Y8
 	VANDPS explogConst<>+448(SB), Y5, Y4
+	VANDPS explogConst<>+448(SB), Y12, Y11
 	VPSUBD explogConst<>+480(SB), Y1, Y2
+	VPSUBD explogConst<>+480(SB), Y8, Y9
 	VPSRAD $23, Y2, Y2
+	VPSRAD $23, Y9, Y9
 	VPSLLD $23, Y2, Y3
+	VPSLLD $23, Y9, Y10
 	VPSUBD Y3, Y1, Y1
+	VPSUBD Y10, Y8, Y8
 	VCVTDQ2PS Y2, Y2
+	VCVTDQ2PS Y9, Y9
 	VSUBPS Y4, Y2, Y2
+	VSUBPS Y11, Y9, Y9
 	// log x = k ln2 + f + f² p(f), f = m - 1
 	VADDPS explogConst<>+512(SB), Y1, Y1
+	VADDPS explogConst<>+512(SB), Y8, Y8
 	VMOVUPS explogConst<>+544(SB), Y3
+	VMOVUPS explogConst<>+544(SB), Y10
 	VFMADD213PS explogConst<>+576(SB), Y1, Y3
+	VFMADD213PS explogConst<>+576(SB), Y8, Y10
 	VFMADD213PS explogConst<>+608(SB), Y1, Y3
+	VFMADD213PS explogConst<>+608(SB), Y8, Y10
 	VFMADD213PS explogConst<>+640(SB), Y1, Y3
+	VFMADD213PS explogConst<>+640(SB), Y8, Y10
 	VFMADD213PS explogConst<>+672(SB), Y1, Y3
+	VFMADD213PS explogConst<>+672(SB), Y8, Y10
 	VFMADD213PS explogConst<>+704(SB), Y1, Y3
+	VFMADD213PS explogConst<>+704(SB), Y8, Y10
 	VFMADD213PS explogConst<>+736(SB), Y1, Y3
+	VFMADD213PS explogConst<>+736(SB), Y8, Y10
 	VFMADD213PS explogConst<>+768(SB), Y1, Y3
+	VFMADD213PS explogConst<>+768(SB), Y8, Y10
 	VFMADD213PS explogConst<>+800(SB), Y1, Y3
+	VFMADD213PS explogConst<>+800(SB), Y8, Y10
 	VMULPS Y1, Y1, Y4
+	VMULPS Y8, Y8, Y11
 	VMULPS Y4, Y3, Y3
+	VMULPS Y11, Y10, Y10
 	VFMADD231PS explogConst<>+160(SB), Y2, Y3
+	VFMADD231PS explogConst<>+160(SB), Y9, Y10
 	VADDPS Y1, Y3, Y3
+	VADDPS Y8, Y10, Y10
 	VFMADD231PS explogConst<>+128(SB), Y2, Y3
+	VFMADD231PS explogConst<>+128(SB), Y9, Y10
 	// +Inf and NaN stay, 0 gives -Inf, less gives NaN
 	VMOVUPS explogConst<>+832(SB), Y4
+	VMOVUPS explogConst<>+832(SB), Y11
 	VCMPPS $0x15, Y4, Y0, Y5
+	VCMPPS $0x15, Y11, Y7, Y12
 	VBLENDVPS Y5, Y0, Y3, Y3
+	VBLENDVPS Y12, Y7, Y10, Y10
 	VXORPS X4, X4, X4
+	VXORPS X11, X11, X11
 	VCMPPS $0x00, Y4, Y0, Y5
+	VCMPPS $0x00, Y11, Y7, Y12
 	VMOVUPS explogConst<>+864(SB), Y2
+	VMOVUPS explogConst<>+864(SB), Y9
 	VBLENDVPS Y5, Y2, Y3, Y3
+	VBLENDVPS Y12, Y9, Y10, Y10
 	VCMPPS $0x11, Y4, Y0, Y5
+	VCMPPS $0x11, Y11, Y7, Y12
 	VORPS Y5, Y3, Y0
+	VORPS Y12, Y10, Y7
 	TESTQ CX, CX // negative in the tail
 	JLT  last
 	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
+	VMOVUPS Y7, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
 	JMP  loop
 
 part:
-	ADDQ $8, CX
+	ADDQ $16, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS 32(SI), Y14, Y7
 	MOVQ $-1, CX
 	JMP  math
 
 last:
 	VMASKMOVPS Y0, Y15, (DI)
+	VMASKMOVPS Y7, Y14, 32(DI)
 
 done:
 	VZEROUPPER

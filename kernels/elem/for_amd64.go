@@ -19,6 +19,7 @@ func For(l isa.Level) *Kernel {
 		k.max, k.findGreater, k.sum, k.dot = maxAVX2, findGreaterAVX2, sumAVX2, dotAVX2
 		k.fromF16, k.toF16 = widened(fromF16AVX2, fromF16Go, 8), narrowed(toF16AVX2, toF16Go, 8)
 		k.fromBF16, k.toBF16 = widened(fromBF16AVX2, fromBF16Go, 8), narrowed(toBF16AVX2, toBF16Go, 8)
+		k.transpose, k.transposeBlock = transposeAVX2, 8
 	case isa.AVX512:
 		k.level = l
 		k.act = [...]func(dst, x []float32){ref.ReLU: reluAVX512, ref.QuickGELU: quickGELUAVX512, ref.GELU: geluAVX512,
@@ -29,6 +30,7 @@ func For(l isa.Level) *Kernel {
 		k.max, k.findGreater, k.sum, k.dot = maxAVX512, findGreaterAVX512, sumAVX512, dotAVX512
 		k.fromF16, k.toF16 = widened(fromF16AVX512, fromF16Go, 16), narrowed(toF16AVX512, toF16Go, 16)
 		k.fromBF16, k.toBF16 = widened(fromBF16AVX512, fromBF16Go, 16), narrowed(toBF16AVX512, toBF16Go, 16)
+		k.transpose, k.transposeBlock = transposeAVX512, 8
 	}
 	return k
 }

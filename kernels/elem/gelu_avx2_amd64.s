@@ -12,46 +12,46 @@ DATA geluConst<>+32(SB)/8, $0x4168000041680000 // 14.5
 DATA geluConst<>+40(SB)/8, $0x4168000041680000
 DATA geluConst<>+48(SB)/8, $0x4168000041680000
 DATA geluConst<>+56(SB)/8, $0x4168000041680000
-DATA geluConst<>+64(SB)/8, $0xbf000000bf000000 // -0.5
-DATA geluConst<>+72(SB)/8, $0xbf000000bf000000
-DATA geluConst<>+80(SB)/8, $0xbf000000bf000000
-DATA geluConst<>+88(SB)/8, $0xbf000000bf000000
-DATA geluConst<>+96(SB)/8, $0x4b4000004b400000 // 1.2582912e+07
-DATA geluConst<>+104(SB)/8, $0x4b4000004b400000
-DATA geluConst<>+112(SB)/8, $0x4b4000004b400000
-DATA geluConst<>+120(SB)/8, $0x4b4000004b400000
-DATA geluConst<>+128(SB)/8, $0x3fb8aa3b3fb8aa3b // 1.442695
-DATA geluConst<>+136(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA geluConst<>+144(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA geluConst<>+152(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA geluConst<>+160(SB)/8, $0x3f3172173f317217 // 0.6931471
-DATA geluConst<>+168(SB)/8, $0x3f3172173f317217
-DATA geluConst<>+176(SB)/8, $0x3f3172173f317217
-DATA geluConst<>+184(SB)/8, $0x3f3172173f317217
-DATA geluConst<>+192(SB)/8, $0x3377d1cf3377d1cf // 5.769999e-08
-DATA geluConst<>+200(SB)/8, $0x3377d1cf3377d1cf
-DATA geluConst<>+208(SB)/8, $0x3377d1cf3377d1cf
-DATA geluConst<>+216(SB)/8, $0x3377d1cf3377d1cf
-DATA geluConst<>+224(SB)/8, $0x5ab511e85ab511e8 // 2.548333e+16
-DATA geluConst<>+232(SB)/8, $0x5ab511e85ab511e8
-DATA geluConst<>+240(SB)/8, $0x5ab511e85ab511e8
-DATA geluConst<>+248(SB)/8, $0x5ab511e85ab511e8
-DATA geluConst<>+256(SB)/8, $0x5c091d105c091d10 // 1.543761e+17
-DATA geluConst<>+264(SB)/8, $0x5c091d105c091d10
-DATA geluConst<>+272(SB)/8, $0x5c091d105c091d10
-DATA geluConst<>+280(SB)/8, $0x5c091d105c091d10
-DATA geluConst<>+288(SB)/8, $0x5d2aac795d2aac79 // 7.686461e+17
-DATA geluConst<>+296(SB)/8, $0x5d2aac795d2aac79
-DATA geluConst<>+304(SB)/8, $0x5d2aac795d2aac79
-DATA geluConst<>+312(SB)/8, $0x5d2aac795d2aac79
-DATA geluConst<>+320(SB)/8, $0x5e2aaa495e2aaa49 // 3.0744305e+18
-DATA geluConst<>+328(SB)/8, $0x5e2aaa495e2aaa49
-DATA geluConst<>+336(SB)/8, $0x5e2aaa495e2aaa49
-DATA geluConst<>+344(SB)/8, $0x5e2aaa495e2aaa49
-DATA geluConst<>+352(SB)/8, $0x5efffffe5efffffe // 9.223371e+18
-DATA geluConst<>+360(SB)/8, $0x5efffffe5efffffe
-DATA geluConst<>+368(SB)/8, $0x5efffffe5efffffe
-DATA geluConst<>+376(SB)/8, $0x5efffffe5efffffe
+DATA geluConst<>+64(SB)/8, $0x4b4000004b400000 // 1.2582912e+07
+DATA geluConst<>+72(SB)/8, $0x4b4000004b400000
+DATA geluConst<>+80(SB)/8, $0x4b4000004b400000
+DATA geluConst<>+88(SB)/8, $0x4b4000004b400000
+DATA geluConst<>+96(SB)/8, $0xbf38aa3bbf38aa3b // -0.7213475
+DATA geluConst<>+104(SB)/8, $0xbf38aa3bbf38aa3b
+DATA geluConst<>+112(SB)/8, $0xbf38aa3bbf38aa3b
+DATA geluConst<>+120(SB)/8, $0xbf38aa3bbf38aa3b
+DATA geluConst<>+128(SB)/8, $0xbfb17217bfb17217 // -1.3862942
+DATA geluConst<>+136(SB)/8, $0xbfb17217bfb17217
+DATA geluConst<>+144(SB)/8, $0xbfb17217bfb17217
+DATA geluConst<>+152(SB)/8, $0xbfb17217bfb17217
+DATA geluConst<>+160(SB)/8, $0xb3f7d1cfb3f7d1cf // -1.1539998e-07
+DATA geluConst<>+168(SB)/8, $0xb3f7d1cfb3f7d1cf
+DATA geluConst<>+176(SB)/8, $0xb3f7d1cfb3f7d1cf
+DATA geluConst<>+184(SB)/8, $0xb3f7d1cfb3f7d1cf
+DATA geluConst<>+192(SB)/8, $0x57b511e857b511e8 // 3.9817702e+14
+DATA geluConst<>+200(SB)/8, $0x57b511e857b511e8
+DATA geluConst<>+208(SB)/8, $0x57b511e857b511e8
+DATA geluConst<>+216(SB)/8, $0x57b511e857b511e8
+DATA geluConst<>+224(SB)/8, $0xd9891d10d9891d10 // -4.8242533e+15
+DATA geluConst<>+232(SB)/8, $0xd9891d10d9891d10
+DATA geluConst<>+240(SB)/8, $0xd9891d10d9891d10
+DATA geluConst<>+248(SB)/8, $0xd9891d10d9891d10
+DATA geluConst<>+256(SB)/8, $0x5b2aac795b2aac79 // 4.804038e+16
+DATA geluConst<>+264(SB)/8, $0x5b2aac795b2aac79
+DATA geluConst<>+272(SB)/8, $0x5b2aac795b2aac79
+DATA geluConst<>+280(SB)/8, $0x5b2aac795b2aac79
+DATA geluConst<>+288(SB)/8, $0xdcaaaa49dcaaaa49 // -3.843038e+17
+DATA geluConst<>+296(SB)/8, $0xdcaaaa49dcaaaa49
+DATA geluConst<>+304(SB)/8, $0xdcaaaa49dcaaaa49
+DATA geluConst<>+312(SB)/8, $0xdcaaaa49dcaaaa49
+DATA geluConst<>+320(SB)/8, $0x5dfffffe5dfffffe // 2.3058427e+18
+DATA geluConst<>+328(SB)/8, $0x5dfffffe5dfffffe
+DATA geluConst<>+336(SB)/8, $0x5dfffffe5dfffffe
+DATA geluConst<>+344(SB)/8, $0x5dfffffe5dfffffe
+DATA geluConst<>+352(SB)/8, $0xdf000000df000000 // -9.223372e+18
+DATA geluConst<>+360(SB)/8, $0xdf000000df000000
+DATA geluConst<>+368(SB)/8, $0xdf000000df000000
+DATA geluConst<>+376(SB)/8, $0xdf000000df000000
 DATA geluConst<>+384(SB)/8, $0x5f8000005f800000 // 1.8446744e+19
 DATA geluConst<>+392(SB)/8, $0x5f8000005f800000
 DATA geluConst<>+400(SB)/8, $0x5f8000005f800000
@@ -110,11 +110,19 @@ DATA tailMask<>+0(SB)/8, $-1
 DATA tailMask<>+8(SB)/8, $-1
 DATA tailMask<>+16(SB)/8, $-1
 DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
+DATA tailMask<>+32(SB)/8, $-1
+DATA tailMask<>+40(SB)/8, $-1
+DATA tailMask<>+48(SB)/8, $-1
+DATA tailMask<>+56(SB)/8, $-1
+DATA tailMask<>+64(SB)/8, $0
+DATA tailMask<>+72(SB)/8, $0
+DATA tailMask<>+80(SB)/8, $0
+DATA tailMask<>+88(SB)/8, $0
+DATA tailMask<>+96(SB)/8, $0
+DATA tailMask<>+104(SB)/8, $0
+DATA tailMask<>+112(SB)/8, $0
+DATA tailMask<>+120(SB)/8, $0
+GLOBL tailMask<>(SB), RODATA|NOPTR, $128
 
 // func geluAVX2(dst, x []float32)
 // dst = x Φ(x)
@@ -124,76 +132,120 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ x_len+32(FP), CX
 
 loop:
-	SUBQ $8, CX
+	SUBQ $16, CX
 	JLT  part
 	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y7
 
 math:
-	// t = min(|x|, 14.5), y = -t²/2, lo = what t² lost
+	// t = min(|x|, 14.5), y = t², lo = what t² lost
 	VANDPS geluConst<>+0(SB), Y0, Y1
-	VMOVUPS geluConst<>+32(SB), Y5
-	VMINPS Y1, Y5, Y1
+	VANDPS geluConst<>+0(SB), Y7, Y8
+	VMOVUPS geluConst<>+32(SB), Y6
+	VMOVUPS geluConst<>+32(SB), Y13
+	VMINPS Y1, Y6, Y1
+	VMINPS Y8, Y13, Y8
 	VMULPS Y1, Y1, Y2
+	VMULPS Y8, Y8, Y9
 	VMOVAPS Y2, Y6
+	VMOVAPS Y9, Y13
 	VFMSUB231PS Y1, Y1, Y6
-	VMULPS geluConst<>+64(SB), Y2, Y2
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
-	VMOVUPS geluConst<>+96(SB), Y3
-	VFMADD231PS geluConst<>+128(SB), Y2, Y3
-	VSUBPS geluConst<>+96(SB), Y3, Y3
+	VFMSUB231PS Y8, Y8, Y13
+	// n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)
+	VMOVUPS geluConst<>+64(SB), Y3
+	VMOVUPS geluConst<>+64(SB), Y10
+	VFMADD231PS geluConst<>+96(SB), Y2, Y3
+	VFMADD231PS geluConst<>+96(SB), Y9, Y10
+	VSUBPS geluConst<>+64(SB), Y3, Y3
+	VSUBPS geluConst<>+64(SB), Y10, Y10
+	VFNMADD231PS geluConst<>+128(SB), Y3, Y2
+	VFNMADD231PS geluConst<>+128(SB), Y10, Y9
 	VFNMADD231PS geluConst<>+160(SB), Y3, Y2
-	VFNMADD231PS geluConst<>+192(SB), Y3, Y2
-	VFMADD231PS geluConst<>+64(SB), Y6, Y2
-	VMOVUPS geluConst<>+224(SB), Y4
+	VFNMADD231PS geluConst<>+160(SB), Y10, Y9
+	VADDPS Y6, Y2, Y2
+	VADDPS Y13, Y9, Y9
+	VMOVUPS geluConst<>+192(SB), Y4
+	VMOVUPS geluConst<>+192(SB), Y11
+	VFMADD213PS geluConst<>+224(SB), Y2, Y4
+	VFMADD213PS geluConst<>+224(SB), Y9, Y11
 	VFMADD213PS geluConst<>+256(SB), Y2, Y4
+	VFMADD213PS geluConst<>+256(SB), Y9, Y11
 	VFMADD213PS geluConst<>+288(SB), Y2, Y4
+	VFMADD213PS geluConst<>+288(SB), Y9, Y11
 	VFMADD213PS geluConst<>+320(SB), Y2, Y4
+	VFMADD213PS geluConst<>+320(SB), Y9, Y11
 	VFMADD213PS geluConst<>+352(SB), Y2, Y4
+	VFMADD213PS geluConst<>+352(SB), Y9, Y11
 	VFMADD213PS geluConst<>+384(SB), Y2, Y4
-	VFMADD213PS geluConst<>+384(SB), Y2, Y4
+	VFMADD213PS geluConst<>+384(SB), Y9, Y11
 	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y10, Y10
 	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y10, Y10
 	VPADDD Y3, Y4, Y4
+	VPADDD Y10, Y11, Y11
 	VMULPS geluConst<>+416(SB), Y4, Y4
-	// Φ(-t) = e^y P(t)/Q(t)
+	VMULPS geluConst<>+416(SB), Y11, Y11
+	// Φ(-t) = e^(-t²/2) P(t)/Q(t)
 	VMOVUPS geluConst<>+448(SB), Y2
+	VMOVUPS geluConst<>+448(SB), Y9
 	VFMADD213PS geluConst<>+480(SB), Y1, Y2
+	VFMADD213PS geluConst<>+480(SB), Y8, Y9
 	VFMADD213PS geluConst<>+512(SB), Y1, Y2
+	VFMADD213PS geluConst<>+512(SB), Y8, Y9
 	VFMADD213PS geluConst<>+544(SB), Y1, Y2
+	VFMADD213PS geluConst<>+544(SB), Y8, Y9
 	VFMADD213PS geluConst<>+576(SB), Y1, Y2
-	VMOVUPS geluConst<>+608(SB), Y7
-	VFMADD213PS geluConst<>+640(SB), Y1, Y7
-	VFMADD213PS geluConst<>+672(SB), Y1, Y7
-	VFMADD213PS geluConst<>+704(SB), Y1, Y7
-	VFMADD213PS geluConst<>+736(SB), Y1, Y7
-	VFMADD213PS geluConst<>+768(SB), Y1, Y7
+	VFMADD213PS geluConst<>+576(SB), Y8, Y9
+	VMOVUPS geluConst<>+608(SB), Y5
+	VMOVUPS geluConst<>+608(SB), Y12
+	VFMADD213PS geluConst<>+640(SB), Y1, Y5
+	VFMADD213PS geluConst<>+640(SB), Y8, Y12
+	VFMADD213PS geluConst<>+672(SB), Y1, Y5
+	VFMADD213PS geluConst<>+672(SB), Y8, Y12
+	VFMADD213PS geluConst<>+704(SB), Y1, Y5
+	VFMADD213PS geluConst<>+704(SB), Y8, Y12
+	VFMADD213PS geluConst<>+736(SB), Y1, Y5
+	VFMADD213PS geluConst<>+736(SB), Y8, Y12
+	VFMADD213PS geluConst<>+768(SB), Y1, Y5
+	VFMADD213PS geluConst<>+768(SB), Y8, Y12
 	VMULPS Y4, Y2, Y4
+	VMULPS Y11, Y9, Y11
 	VMULPS Y1, Y4, Y4
-	VDIVPS Y7, Y4, Y3
+	VMULPS Y8, Y11, Y11
+	VDIVPS Y5, Y4, Y3
+	VDIVPS Y12, Y11, Y10
+	VXORPS X1, X1, X1
 	VXORPS X8, X8, X8
-	VMAXPS Y0, Y8, Y0
+	VMAXPS Y0, Y1, Y0
+	VMAXPS Y7, Y8, Y7
 	VSUBPS Y3, Y0, Y0
+	VSUBPS Y10, Y7, Y7
 	TESTQ CX, CX // negative in the tail
 	JLT  last
 	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
+	VMOVUPS Y7, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
 	JMP  loop
 
 part:
-	ADDQ $8, CX
+	ADDQ $16, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS 32(SI), Y14, Y7
 	MOVQ $-1, CX
 	JMP  math
 
 last:
 	VMASKMOVPS Y0, Y15, (DI)
+	VMASKMOVPS Y7, Y14, 32(DI)
 
 done:
 	VZEROUPPER
@@ -208,80 +260,129 @@ TEXT ·geluMulAVX2(SB), NOSPLIT, $0-72
 	MOVQ x_len+32(FP), CX
 
 loop:
-	SUBQ $8, CX
+	SUBQ $16, CX
 	JLT  part
 	VMOVUPS (SI), Y0
-	VMOVUPS (R8), Y9
+	VMOVUPS 32(SI), Y7
 
 math:
-	// t = min(|x|, 14.5), y = -t²/2, lo = what t² lost
+	// t = min(|x|, 14.5), y = t², lo = what t² lost
 	VANDPS geluConst<>+0(SB), Y0, Y1
-	VMOVUPS geluConst<>+32(SB), Y5
-	VMINPS Y1, Y5, Y1
+	VANDPS geluConst<>+0(SB), Y7, Y8
+	VMOVUPS geluConst<>+32(SB), Y6
+	VMOVUPS geluConst<>+32(SB), Y13
+	VMINPS Y1, Y6, Y1
+	VMINPS Y8, Y13, Y8
 	VMULPS Y1, Y1, Y2
+	VMULPS Y8, Y8, Y9
 	VMOVAPS Y2, Y6
+	VMOVAPS Y9, Y13
 	VFMSUB231PS Y1, Y1, Y6
-	VMULPS geluConst<>+64(SB), Y2, Y2
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
-	VMOVUPS geluConst<>+96(SB), Y3
-	VFMADD231PS geluConst<>+128(SB), Y2, Y3
-	VSUBPS geluConst<>+96(SB), Y3, Y3
+	VFMSUB231PS Y8, Y8, Y13
+	// n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)
+	VMOVUPS geluConst<>+64(SB), Y3
+	VMOVUPS geluConst<>+64(SB), Y10
+	VFMADD231PS geluConst<>+96(SB), Y2, Y3
+	VFMADD231PS geluConst<>+96(SB), Y9, Y10
+	VSUBPS geluConst<>+64(SB), Y3, Y3
+	VSUBPS geluConst<>+64(SB), Y10, Y10
+	VFNMADD231PS geluConst<>+128(SB), Y3, Y2
+	VFNMADD231PS geluConst<>+128(SB), Y10, Y9
 	VFNMADD231PS geluConst<>+160(SB), Y3, Y2
-	VFNMADD231PS geluConst<>+192(SB), Y3, Y2
-	VFMADD231PS geluConst<>+64(SB), Y6, Y2
-	VMOVUPS geluConst<>+224(SB), Y4
+	VFNMADD231PS geluConst<>+160(SB), Y10, Y9
+	VADDPS Y6, Y2, Y2
+	VADDPS Y13, Y9, Y9
+	VMOVUPS geluConst<>+192(SB), Y4
+	VMOVUPS geluConst<>+192(SB), Y11
+	VFMADD213PS geluConst<>+224(SB), Y2, Y4
+	VFMADD213PS geluConst<>+224(SB), Y9, Y11
 	VFMADD213PS geluConst<>+256(SB), Y2, Y4
+	VFMADD213PS geluConst<>+256(SB), Y9, Y11
 	VFMADD213PS geluConst<>+288(SB), Y2, Y4
+	VFMADD213PS geluConst<>+288(SB), Y9, Y11
 	VFMADD213PS geluConst<>+320(SB), Y2, Y4
+	VFMADD213PS geluConst<>+320(SB), Y9, Y11
 	VFMADD213PS geluConst<>+352(SB), Y2, Y4
+	VFMADD213PS geluConst<>+352(SB), Y9, Y11
 	VFMADD213PS geluConst<>+384(SB), Y2, Y4
-	VFMADD213PS geluConst<>+384(SB), Y2, Y4
+	VFMADD213PS geluConst<>+384(SB), Y9, Y11
 	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y10, Y10
 	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
 	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y10, Y10
 	VPADDD Y3, Y4, Y4
+	VPADDD Y10, Y11, Y11
 	VMULPS geluConst<>+416(SB), Y4, Y4
-	// Φ(-t) = e^y P(t)/Q(t)
+	VMULPS geluConst<>+416(SB), Y11, Y11
+	// Φ(-t) = e^(-t²/2) P(t)/Q(t)
 	VMOVUPS geluConst<>+448(SB), Y2
+	VMOVUPS geluConst<>+448(SB), Y9
 	VFMADD213PS geluConst<>+480(SB), Y1, Y2
+	VFMADD213PS geluConst<>+480(SB), Y8, Y9
 	VFMADD213PS geluConst<>+512(SB), Y1, Y2
+	VFMADD213PS geluConst<>+512(SB), Y8, Y9
 	VFMADD213PS geluConst<>+544(SB), Y1, Y2
+	VFMADD213PS geluConst<>+544(SB), Y8, Y9
 	VFMADD213PS geluConst<>+576(SB), Y1, Y2
-	VMOVUPS geluConst<>+608(SB), Y7
-	VFMADD213PS geluConst<>+640(SB), Y1, Y7
-	VFMADD213PS geluConst<>+672(SB), Y1, Y7
-	VFMADD213PS geluConst<>+704(SB), Y1, Y7
-	VFMADD213PS geluConst<>+736(SB), Y1, Y7
-	VFMADD213PS geluConst<>+768(SB), Y1, Y7
+	VFMADD213PS geluConst<>+576(SB), Y8, Y9
+	VMOVUPS geluConst<>+608(SB), Y5
+	VMOVUPS geluConst<>+608(SB), Y12
+	VFMADD213PS geluConst<>+640(SB), Y1, Y5
+	VFMADD213PS geluConst<>+640(SB), Y8, Y12
+	VFMADD213PS geluConst<>+672(SB), Y1, Y5
+	VFMADD213PS geluConst<>+672(SB), Y8, Y12
+	VFMADD213PS geluConst<>+704(SB), Y1, Y5
+	VFMADD213PS geluConst<>+704(SB), Y8, Y12
+	VFMADD213PS geluConst<>+736(SB), Y1, Y5
+	VFMADD213PS geluConst<>+736(SB), Y8, Y12
+	VFMADD213PS geluConst<>+768(SB), Y1, Y5
+	VFMADD213PS geluConst<>+768(SB), Y8, Y12
 	VMULPS Y4, Y2, Y4
+	VMULPS Y11, Y9, Y11
 	VMULPS Y1, Y4, Y4
-	VDIVPS Y7, Y4, Y3
+	VMULPS Y8, Y11, Y11
+	VDIVPS Y5, Y4, Y3
+	VDIVPS Y12, Y11, Y10
+	VXORPS X1, X1, X1
 	VXORPS X8, X8, X8
-	VMAXPS Y0, Y8, Y0
+	VMAXPS Y0, Y1, Y0
+	VMAXPS Y7, Y8, Y7
 	VSUBPS Y3, Y0, Y0
-	VMULPS Y9, Y0, Y0
+	VSUBPS Y10, Y7, Y7
 	TESTQ CX, CX // negative in the tail
 	JLT  last
+	VMOVUPS (R8), Y1
+	VMOVUPS 32(R8), Y8
+	VMULPS Y1, Y0, Y0
+	VMULPS Y8, Y7, Y7
 	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, R8
+	VMOVUPS Y7, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, R8
 	JMP  loop
 
 part:
-	ADDQ $8, CX
+	ADDQ $16, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (R8), Y15, Y9
+	VMASKMOVPS 32(SI), Y14, Y7
 	MOVQ $-1, CX
 	JMP  math
 
 last:
+	VMASKMOVPS (R8), Y15, Y1
+	VMASKMOVPS 32(R8), Y14, Y8
+	VMULPS Y1, Y0, Y0
+	VMULPS Y8, Y7, Y7
 	VMASKMOVPS Y0, Y15, (DI)
+	VMASKMOVPS Y7, Y14, 32(DI)
 
 done:
 	VZEROUPPER

@@ -14,11 +14,19 @@ DATA tailMask<>+0(SB)/8, $-1
 DATA tailMask<>+8(SB)/8, $-1
 DATA tailMask<>+16(SB)/8, $-1
 DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
+DATA tailMask<>+32(SB)/8, $-1
+DATA tailMask<>+40(SB)/8, $-1
+DATA tailMask<>+48(SB)/8, $-1
+DATA tailMask<>+56(SB)/8, $-1
+DATA tailMask<>+64(SB)/8, $0
+DATA tailMask<>+72(SB)/8, $0
+DATA tailMask<>+80(SB)/8, $0
+DATA tailMask<>+88(SB)/8, $0
+DATA tailMask<>+96(SB)/8, $0
+DATA tailMask<>+104(SB)/8, $0
+DATA tailMask<>+112(SB)/8, $0
+DATA tailMask<>+120(SB)/8, $0
+GLOBL tailMask<>(SB), RODATA|NOPTR, $128
 
 // func sumAVX2(x []float32) (ret float32)
 // four vectors of partial sums, joined pairwise
@@ -58,7 +66,7 @@ loop1:
 part:
 	ADDQ $8, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
@@ -125,7 +133,7 @@ loop1:
 part:
 	ADDQ $8, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
@@ -197,7 +205,7 @@ loop1:
 part:
 	ADDQ $8, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
@@ -271,7 +279,7 @@ loop1:
 part:
 	ADDQ $8, CX
 	JEQ  none
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15

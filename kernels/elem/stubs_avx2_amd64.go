@@ -73,3 +73,6 @@ func fromBF16AVX2(dst []float32, src []byte)
 
 //go:noescape
 func toBF16AVX2(dst []byte, src []float32)
+
+//go:noescape
+func transposeAVX2(dst, x []float32, ldd, ldx int)

@@ -73,3 +73,6 @@ func fromBF16AVX512(dst []float32, src []byte)
 
 //go:noescape
 func toBF16AVX512(dst []byte, src []float32)
+
+//go:noescape
+func transposeAVX512(dst, x []float32, ldd, ldx int)

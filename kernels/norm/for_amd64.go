@@ -11,11 +11,11 @@ func For(l isa.Level) *Kernel {
 	switch l {
 	case isa.AVX2:
 		k.deviations, k.normalize = deviationsAVX2, normalizeAVX2
-		k.expSum, k.expTotal, k.softmaxRow = expSumAVX2, expTotalAVX2, softmaxRowAVX2
+		k.expSum, k.expTotal, k.softmaxRows = expSumAVX2, expTotalAVX2, softmaxRowsAVX2
 		k.columnSums, k.columnDeviations = columnSumsAVX2, columnDeviationsAVX2
 	case isa.AVX512:
 		k.deviations, k.normalize = deviationsAVX512, normalizeAVX512
-		k.expSum, k.expTotal, k.softmaxRow = expSumAVX512, expTotalAVX512, softmaxRowAVX512
+		k.expSum, k.expTotal, k.softmaxRows = expSumAVX512, expTotalAVX512, softmaxRowsAVX512
 		k.columnSums, k.columnDeviations = columnSumsAVX512, columnDeviationsAVX512
 	}
 	return k

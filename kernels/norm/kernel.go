@@ -24,8 +24,8 @@ type Kernel struct {
 	expSum func(dst, x []float32, scale, top float32) float32
 	// expTotal returns Σe^(x-top).
 	expTotal func(x []float32, top float32) float32
-	// softmaxRow sets dst = e^((x-max)*scale)/Σ.
-	softmaxRow func(dst, x []float32, scale float32)
+	// softmaxRows sets each row of n to e^((x-max)*scale)/Σ.
+	softmaxRows func(dst, x []float32, n int, scale float32)
 	// columnSums sets sum[c] to the sum of x[p,c] over the pixels p.
 	columnSums func(sum, x []float32)
 	// columnDeviations sets sum[c] to the sum of x[p,c]-pivot[c] over the

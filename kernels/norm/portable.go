@@ -9,7 +9,7 @@ import (
 func portable(e *elem.Kernel) *Kernel {
 	return &Kernel{
 		elem: e, deviations: deviationsGo, normalize: normalizeGo,
-		expSum: expSumGo, expTotal: expTotalGo, softmaxRow: softmaxRowGo,
+		expSum: expSumGo, expTotal: expTotalGo, softmaxRows: softmaxRowsGo,
 		columnSums: columnSumsGo, columnDeviations: columnDeviationsGo,
 	}
 }
@@ -49,16 +49,18 @@ func expTotalGo(x []float32, top float32) float32 {
 	return float32(s)
 }
 
-func softmaxRowGo(dst, x []float32, scale float32) {
-	top := x[0]
-	for _, e := range x {
-		if e > top || e != e {
-			top = e
+func softmaxRowsGo(dst, x []float32, n int, scale float32) {
+	for ; len(x) > 0; dst, x = dst[n:], x[n:] {
+		top := x[0]
+		for _, e := range x[:n] {
+			if e > top || e != e {
+				top = e
+			}
 		}
-	}
-	r := 1 / expSumGo(dst, x, scale, top)
-	for i := range dst {
-		dst[i] *= r
+		r := 1 / expSumGo(dst[:n], x[:n], scale, top)
+		for i := range n {
+			dst[i] *= r
+		}
 	}
 }
 

@@ -62,12 +62,20 @@ func (k *Kernel) Softmax(dst, x []float32, n, valid int, scale float32) {
 	if valid < 0 || valid > n {
 		fail("%d valid elements in rows of %d", valid, n)
 	}
+	if valid == n && n <= callLen {
+		for step := rowsChunk / n * n; len(x) > 0; {
+			e := min(step, len(x))
+			k.softmaxRows(dst[:e], x[:e], n, scale)
+			dst, x = dst[e:], x[e:]
+		}
+		return
+	}
 	for i := 0; i < len(x); i += n {
 		d, s := dst[i:i+valid], x[i:i+valid]
 		switch {
 		case valid == 0:
-		case valid <= callLen: // one call: half the time for rows of 50
-			k.softmaxRow(d, s, scale)
+		case valid <= callLen:
+			k.softmaxRows(d, s, valid, scale)
 		default:
 			sum := k.exp(d, s, scale, k.elem.Max(s))
 			k.elem.Scale(d, d, float32(1/sum))

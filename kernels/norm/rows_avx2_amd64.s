@@ -8,11 +8,19 @@ DATA tailMask<>+0(SB)/8, $-1
 DATA tailMask<>+8(SB)/8, $-1
 DATA tailMask<>+16(SB)/8, $-1
 DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
+DATA tailMask<>+32(SB)/8, $-1
+DATA tailMask<>+40(SB)/8, $-1
+DATA tailMask<>+48(SB)/8, $-1
+DATA tailMask<>+56(SB)/8, $-1
+DATA tailMask<>+64(SB)/8, $0
+DATA tailMask<>+72(SB)/8, $0
+DATA tailMask<>+80(SB)/8, $0
+DATA tailMask<>+88(SB)/8, $0
+DATA tailMask<>+96(SB)/8, $0
+DATA tailMask<>+104(SB)/8, $0
+DATA tailMask<>+112(SB)/8, $0
+DATA tailMask<>+120(SB)/8, $0
+GLOBL tailMask<>(SB), RODATA|NOPTR, $128
 
 // func deviationsAVX2(x []float32, mean float32) (sum, sq float32)
 // sum = Σ(x-mean), sq = Σ(x-mean)²
@@ -67,7 +75,7 @@ loop1:
 part:
 	ADDQ $8, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
@@ -172,7 +180,7 @@ loop1:
 part:
 	ADDQ $8, CX
 	JEQ  done
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15

@@ -66,11 +66,19 @@ DATA tailMask<>+0(SB)/8, $-1
 DATA tailMask<>+8(SB)/8, $-1
 DATA tailMask<>+16(SB)/8, $-1
 DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
+DATA tailMask<>+32(SB)/8, $-1
+DATA tailMask<>+40(SB)/8, $-1
+DATA tailMask<>+48(SB)/8, $-1
+DATA tailMask<>+56(SB)/8, $-1
+DATA tailMask<>+64(SB)/8, $0
+DATA tailMask<>+72(SB)/8, $0
+DATA tailMask<>+80(SB)/8, $0
+DATA tailMask<>+88(SB)/8, $0
+DATA tailMask<>+96(SB)/8, $0
+DATA tailMask<>+104(SB)/8, $0
+DATA tailMask<>+112(SB)/8, $0
+DATA tailMask<>+120(SB)/8, $0
+GLOBL tailMask<>(SB), RODATA|NOPTR, $128
 
 // func expSumAVX2(dst, x []float32, scale, top float32) (ret float32)
 // dst = e^((x-top)*scale), the result their sum
@@ -78,92 +86,116 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	MOVQ dst_base+0(FP), DI
 	MOVQ x_base+24(FP), SI
 	MOVQ x_len+32(FP), CX
-	VBROADCASTSS scale+48(FP), Y8
-	VBROADCASTSS top+52(FP), Y9
-	VXORPS X7, X7, X7
+	VBROADCASTSS scale+48(FP), Y5
+	VBROADCASTSS top+52(FP), Y4
+	VXORPS X6, X6, X6
+	VXORPS X13, X13, X13
 
-exp:
-	SUBQ $8, CX
-	JLT  expPart
+loop:
+	SUBQ $16, CX
+	JLT  part
 	VMOVUPS (SI), Y0
-	VSUBPS Y9, Y0, Y0
-	VMULPS Y8, Y0, Y0
+	VMOVUPS 32(SI), Y7
+
+math:
+	VSUBPS Y4, Y0, Y0
+	VSUBPS Y4, Y7, Y7
+	VMULPS Y5, Y0, Y0
+	VMULPS Y5, Y7, Y7
 	VMOVUPS softmaxConst<>+0(SB), Y1
+	VMOVUPS softmaxConst<>+0(SB), Y8
 	VMAXPS Y0, Y1, Y0
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
+	VMAXPS Y7, Y8, Y7
+	// n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)
 	VMOVUPS softmaxConst<>+32(SB), Y1
+	VMOVUPS softmaxConst<>+32(SB), Y8
 	VFMADD231PS softmaxConst<>+64(SB), Y0, Y1
+	VFMADD231PS softmaxConst<>+64(SB), Y7, Y8
 	VSUBPS softmaxConst<>+32(SB), Y1, Y1
+	VSUBPS softmaxConst<>+32(SB), Y8, Y8
 	VFNMADD231PS softmaxConst<>+96(SB), Y1, Y0
+	VFNMADD231PS softmaxConst<>+96(SB), Y8, Y7
 	VFNMADD231PS softmaxConst<>+128(SB), Y1, Y0
+	VFNMADD231PS softmaxConst<>+128(SB), Y8, Y7
 	VMOVUPS softmaxConst<>+160(SB), Y2
+	VMOVUPS softmaxConst<>+160(SB), Y9
 	VFMADD213PS softmaxConst<>+192(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+192(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+224(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+224(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+256(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+256(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+288(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+288(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+320(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+320(SB), Y7, Y9
 	VCVTPS2DQ Y1, Y1
+	VCVTPS2DQ Y8, Y8
 	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
 	VPSLLD $23, Y1, Y1
+	VPSLLD $23, Y8, Y8
 	VPADDD Y1, Y2, Y2
+	VPADDD Y8, Y9, Y9
 	VMULPS softmaxConst<>+352(SB), Y2, Y2
-	VADDPS Y2, Y7, Y7
+	VMULPS softmaxConst<>+352(SB), Y9, Y9
+	TESTQ CX, CX // negative in the tail
+	JLT  last
 	VMOVUPS Y2, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	JMP  exp
+	VMOVUPS Y9, 32(DI)
+	VADDPS Y2, Y6, Y6
+	VADDPS Y9, Y13, Y13
+	ADDQ $64, DI
+	ADDQ $64, SI
+	JMP  loop
 
-expPart:
-	ADDQ $8, CX
-	JEQ  expDone
-	LEAQ tailMask<>+32(SB), AX
+part:
+	ADDQ $16, CX
+	JEQ  done
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
-	VSUBPS Y9, Y0, Y0
-	VMULPS Y8, Y0, Y0
-	VMOVUPS softmaxConst<>+0(SB), Y1
-	VMAXPS Y0, Y1, Y0
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
-	VMOVUPS softmaxConst<>+32(SB), Y1
-	VFMADD231PS softmaxConst<>+64(SB), Y0, Y1
-	VSUBPS softmaxConst<>+32(SB), Y1, Y1
-	VFNMADD231PS softmaxConst<>+96(SB), Y1, Y0
-	VFNMADD231PS softmaxConst<>+128(SB), Y1, Y0
-	VMOVUPS softmaxConst<>+160(SB), Y2
-	VFMADD213PS softmaxConst<>+192(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+224(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+256(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+288(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
-	VCVTPS2DQ Y1, Y1
-	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
-	VPSLLD $23, Y1, Y1
-	VPADDD Y1, Y2, Y2
-	VMULPS softmaxConst<>+352(SB), Y2, Y2
-	VANDPS Y15, Y2, Y2
-	VADDPS Y2, Y7, Y7
-	VMASKMOVPS Y2, Y15, (DI)
+	VMASKMOVPS 32(SI), Y14, Y7
+	MOVQ $-1, CX
+	JMP  math
 
-expDone:
-	VEXTRACTF128 $1, Y7, X0
-	VADDPS X0, X7, X7
-	VPERMILPS $0x4e, X7, X0
-	VADDPS X0, X7, X7
-	VPERMILPS $0xb1, X7, X0
-	VADDPS X0, X7, X7
-	VMOVSS X7, ret+56(FP)
+last:
+	VMASKMOVPS Y2, Y15, (DI)
+	VMASKMOVPS Y9, Y14, 32(DI)
+	VANDPS Y15, Y2, Y2
+	VANDPS Y14, Y9, Y9
+	VADDPS Y2, Y6, Y6
+	VADDPS Y9, Y13, Y13
+
+done:
+	VADDPS Y13, Y6, Y6
+	VEXTRACTF128 $1, Y6, X0
+	VADDPS X0, X6, X6
+	VPERMILPS $0x4e, X6, X0
+	VADDPS X0, X6, X6
+	VPERMILPS $0xb1, X6, X0
+	VADDPS X0, X6, X6
+	VMOVSS X6, ret+56(FP)
 	VZEROUPPER
 	RET
 
-// func softmaxRowAVX2(dst, x []float32, scale float32)
-// dst = e^((x-max x)*scale) / Σ
-TEXT ·softmaxRowAVX2(SB), NOSPLIT, $0-52
-	MOVQ x_base+24(FP), SI
-	MOVQ x_len+32(FP), CX
+// func softmaxRowsAVX2(dst, x []float32, n int, scale float32)
+// for each row of n: dst = e^((x-max x)*scale) / Σ
+TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $0-60
+	MOVQ dst_base+0(FP), R9
+	MOVQ x_base+24(FP), R8
+	MOVQ x_len+32(FP), R11 // elements left
+	MOVQ n+48(FP), R10
+
+row:
+	SUBQ R10, R11
+	JLT  end
+	MOVQ R8, SI
+	MOVQ R10, CX
 	VMOVUPS softmaxConst<>+384(SB), Y8
 	VMOVAPS Y8, Y0
 	VMOVAPS Y8, Y1
@@ -209,7 +241,7 @@ maxloop1:
 maxpart:
 	ADDQ $8, CX
 	JEQ  maxdone
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
@@ -235,91 +267,107 @@ maxdone:
 	VPCMPEQD X0, X0, X0
 
 maxordered:
-	VBROADCASTSS X0, Y9
-	MOVQ dst_base+0(FP), DI
-	MOVQ x_base+24(FP), SI
-	MOVQ x_len+32(FP), CX
-	VBROADCASTSS scale+48(FP), Y8
-	VXORPS X7, X7, X7
+	VBROADCASTSS X0, Y4
+	VBROADCASTSS scale+56(FP), Y5
+	MOVQ R9, DI
+	MOVQ R8, SI
+	MOVQ R10, CX
+	VXORPS X6, X6, X6
+	VXORPS X13, X13, X13
 
-exp:
-	SUBQ $8, CX
-	JLT  expPart
+loop:
+	SUBQ $16, CX
+	JLT  part
 	VMOVUPS (SI), Y0
-	VSUBPS Y9, Y0, Y0
-	VMULPS Y8, Y0, Y0
+	VMOVUPS 32(SI), Y7
+
+math:
+	VSUBPS Y4, Y0, Y0
+	VSUBPS Y4, Y7, Y7
+	VMULPS Y5, Y0, Y0
+	VMULPS Y5, Y7, Y7
 	VMOVUPS softmaxConst<>+0(SB), Y1
+	VMOVUPS softmaxConst<>+0(SB), Y8
 	VMAXPS Y0, Y1, Y0
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
+	VMAXPS Y7, Y8, Y7
+	// n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)
 	VMOVUPS softmaxConst<>+32(SB), Y1
+	VMOVUPS softmaxConst<>+32(SB), Y8
 	VFMADD231PS softmaxConst<>+64(SB), Y0, Y1
+	VFMADD231PS softmaxConst<>+64(SB), Y7, Y8
 	VSUBPS softmaxConst<>+32(SB), Y1, Y1
+	VSUBPS softmaxConst<>+32(SB), Y8, Y8
 	VFNMADD231PS softmaxConst<>+96(SB), Y1, Y0
+	VFNMADD231PS softmaxConst<>+96(SB), Y8, Y7
 	VFNMADD231PS softmaxConst<>+128(SB), Y1, Y0
+	VFNMADD231PS softmaxConst<>+128(SB), Y8, Y7
 	VMOVUPS softmaxConst<>+160(SB), Y2
+	VMOVUPS softmaxConst<>+160(SB), Y9
 	VFMADD213PS softmaxConst<>+192(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+192(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+224(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+224(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+256(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+256(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+288(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+288(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+320(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+320(SB), Y7, Y9
 	VCVTPS2DQ Y1, Y1
+	VCVTPS2DQ Y8, Y8
 	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
 	VPSLLD $23, Y1, Y1
+	VPSLLD $23, Y8, Y8
 	VPADDD Y1, Y2, Y2
+	VPADDD Y8, Y9, Y9
 	VMULPS softmaxConst<>+352(SB), Y2, Y2
-	VADDPS Y2, Y7, Y7
+	VMULPS softmaxConst<>+352(SB), Y9, Y9
+	TESTQ CX, CX // negative in the tail
+	JLT  last
 	VMOVUPS Y2, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	JMP  exp
+	VMOVUPS Y9, 32(DI)
+	VADDPS Y2, Y6, Y6
+	VADDPS Y9, Y13, Y13
+	ADDQ $64, DI
+	ADDQ $64, SI
+	JMP  loop
 
-expPart:
-	ADDQ $8, CX
-	JEQ  expDone
-	LEAQ tailMask<>+32(SB), AX
+part:
+	ADDQ $16, CX
+	JEQ  done
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
-	VSUBPS Y9, Y0, Y0
-	VMULPS Y8, Y0, Y0
-	VMOVUPS softmaxConst<>+0(SB), Y1
-	VMAXPS Y0, Y1, Y0
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
-	VMOVUPS softmaxConst<>+32(SB), Y1
-	VFMADD231PS softmaxConst<>+64(SB), Y0, Y1
-	VSUBPS softmaxConst<>+32(SB), Y1, Y1
-	VFNMADD231PS softmaxConst<>+96(SB), Y1, Y0
-	VFNMADD231PS softmaxConst<>+128(SB), Y1, Y0
-	VMOVUPS softmaxConst<>+160(SB), Y2
-	VFMADD213PS softmaxConst<>+192(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+224(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+256(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+288(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
-	VCVTPS2DQ Y1, Y1
-	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
-	VPSLLD $23, Y1, Y1
-	VPADDD Y1, Y2, Y2
-	VMULPS softmaxConst<>+352(SB), Y2, Y2
-	VANDPS Y15, Y2, Y2
-	VADDPS Y2, Y7, Y7
-	VMASKMOVPS Y2, Y15, (DI)
+	VMASKMOVPS 32(SI), Y14, Y7
+	MOVQ $-1, CX
+	JMP  math
 
-expDone:
-	VEXTRACTF128 $1, Y7, X0
-	VADDPS X0, X7, X7
-	VPERMILPS $0x4e, X7, X0
-	VADDPS X0, X7, X7
-	VPERMILPS $0xb1, X7, X0
-	VADDPS X0, X7, X7
+last:
+	VMASKMOVPS Y2, Y15, (DI)
+	VMASKMOVPS Y9, Y14, 32(DI)
+	VANDPS Y15, Y2, Y2
+	VANDPS Y14, Y9, Y9
+	VADDPS Y2, Y6, Y6
+	VADDPS Y9, Y13, Y13
+
+done:
+	VADDPS Y13, Y6, Y6
+	VEXTRACTF128 $1, Y6, X0
+	VADDPS X0, X6, X6
+	VPERMILPS $0x4e, X6, X0
+	VADDPS X0, X6, X6
+	VPERMILPS $0xb1, X6, X0
+	VADDPS X0, X6, X6
 	VMOVUPS softmaxConst<>+416(SB), Y0
-	VDIVSS X7, X0, X7
-	VBROADCASTSS X7, Y7
-	MOVQ dst_base+0(FP), DI
-	MOVQ x_len+32(FP), CX
+	VDIVSS X6, X0, X6
+	VBROADCASTSS X6, Y7
+	MOVQ R9, DI
+	MOVQ R10, CX
 
 scaleloop4:
 	SUBQ $32, CX
@@ -354,7 +402,7 @@ scaleloop1:
 scalepart:
 	ADDQ $8, CX
 	JEQ  scaledone
-	LEAQ tailMask<>+32(SB), AX
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
@@ -363,6 +411,11 @@ scalepart:
 	VMASKMOVPS Y0, Y15, (DI)
 
 scaledone:
+	LEAQ (R8)(R10*4), R8
+	LEAQ (R9)(R10*4), R9
+	JMP  row
+
+end:
 	VZEROUPPER
 	RET
 
@@ -371,80 +424,94 @@ scaledone:
 TEXT ·expTotalAVX2(SB), NOSPLIT, $0-36
 	MOVQ x_base+0(FP), SI
 	MOVQ x_len+8(FP), CX
-	VMOVUPS softmaxConst<>+416(SB), Y8
-	VBROADCASTSS top+24(FP), Y9
-	VXORPS X7, X7, X7
+	VMOVUPS softmaxConst<>+416(SB), Y5
+	VBROADCASTSS top+24(FP), Y4
+	VXORPS X6, X6, X6
+	VXORPS X13, X13, X13
 
-exp:
-	SUBQ $8, CX
-	JLT  expPart
+loop:
+	SUBQ $16, CX
+	JLT  part
 	VMOVUPS (SI), Y0
-	VSUBPS Y9, Y0, Y0
-	VMULPS Y8, Y0, Y0
+	VMOVUPS 32(SI), Y7
+
+math:
+	VSUBPS Y4, Y0, Y0
+	VSUBPS Y4, Y7, Y7
+	VMULPS Y5, Y0, Y0
+	VMULPS Y5, Y7, Y7
 	VMOVUPS softmaxConst<>+0(SB), Y1
+	VMOVUPS softmaxConst<>+0(SB), Y8
 	VMAXPS Y0, Y1, Y0
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
+	VMAXPS Y7, Y8, Y7
+	// n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)
 	VMOVUPS softmaxConst<>+32(SB), Y1
+	VMOVUPS softmaxConst<>+32(SB), Y8
 	VFMADD231PS softmaxConst<>+64(SB), Y0, Y1
+	VFMADD231PS softmaxConst<>+64(SB), Y7, Y8
 	VSUBPS softmaxConst<>+32(SB), Y1, Y1
+	VSUBPS softmaxConst<>+32(SB), Y8, Y8
 	VFNMADD231PS softmaxConst<>+96(SB), Y1, Y0
+	VFNMADD231PS softmaxConst<>+96(SB), Y8, Y7
 	VFNMADD231PS softmaxConst<>+128(SB), Y1, Y0
+	VFNMADD231PS softmaxConst<>+128(SB), Y8, Y7
 	VMOVUPS softmaxConst<>+160(SB), Y2
+	VMOVUPS softmaxConst<>+160(SB), Y9
 	VFMADD213PS softmaxConst<>+192(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+192(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+224(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+224(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+256(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+256(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+288(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+288(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+320(SB), Y7, Y9
 	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
+	VFMADD213PS softmaxConst<>+320(SB), Y7, Y9
 	VCVTPS2DQ Y1, Y1
+	VCVTPS2DQ Y8, Y8
 	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
 	VPSLLD $23, Y1, Y1
+	VPSLLD $23, Y8, Y8
 	VPADDD Y1, Y2, Y2
+	VPADDD Y8, Y9, Y9
 	VMULPS softmaxConst<>+352(SB), Y2, Y2
-	VADDPS Y2, Y7, Y7
-	ADDQ $32, SI
-	JMP  exp
+	VMULPS softmaxConst<>+352(SB), Y9, Y9
+	TESTQ CX, CX // negative in the tail
+	JLT  last
+	VADDPS Y2, Y6, Y6
+	VADDPS Y9, Y13, Y13
+	ADDQ $64, SI
+	JMP  loop
 
-expPart:
-	ADDQ $8, CX
-	JEQ  expDone
-	LEAQ tailMask<>+32(SB), AX
+part:
+	ADDQ $16, CX
+	JEQ  done
+	LEAQ tailMask<>+64(SB), AX
 	MOVQ CX, DX
 	NEGQ DX
 	VMOVUPS (AX)(DX*4), Y15
+	VMOVUPS 32(AX)(DX*4), Y14
 	VMASKMOVPS (SI), Y15, Y0
-	VSUBPS Y9, Y0, Y0
-	VMULPS Y8, Y0, Y0
-	VMOVUPS softmaxConst<>+0(SB), Y1
-	VMAXPS Y0, Y1, Y0
-	// n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r
-	VMOVUPS softmaxConst<>+32(SB), Y1
-	VFMADD231PS softmaxConst<>+64(SB), Y0, Y1
-	VSUBPS softmaxConst<>+32(SB), Y1, Y1
-	VFNMADD231PS softmaxConst<>+96(SB), Y1, Y0
-	VFNMADD231PS softmaxConst<>+128(SB), Y1, Y0
-	VMOVUPS softmaxConst<>+160(SB), Y2
-	VFMADD213PS softmaxConst<>+192(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+224(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+256(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+288(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
-	VFMADD213PS softmaxConst<>+320(SB), Y0, Y2
-	VCVTPS2DQ Y1, Y1
-	// 2^n by the exponent field: p was lifted by 2^64 to stay normal
-	VPSLLD $23, Y1, Y1
-	VPADDD Y1, Y2, Y2
-	VMULPS softmaxConst<>+352(SB), Y2, Y2
-	VANDPS Y15, Y2, Y2
-	VADDPS Y2, Y7, Y7
+	VMASKMOVPS 32(SI), Y14, Y7
+	MOVQ $-1, CX
+	JMP  math
 
-expDone:
-	VEXTRACTF128 $1, Y7, X0
-	VADDPS X0, X7, X7
-	VPERMILPS $0x4e, X7, X0
-	VADDPS X0, X7, X7
-	VPERMILPS $0xb1, X7, X0
-	VADDPS X0, X7, X7
-	VMOVSS X7, ret+32(FP)
+last:
+	VANDPS Y15, Y2, Y2
+	VANDPS Y14, Y9, Y9
+	VADDPS Y2, Y6, Y6
+	VADDPS Y9, Y13, Y13
+
+done:
+	VADDPS Y13, Y6, Y6
+	VEXTRACTF128 $1, Y6, X0
+	VADDPS X0, X6, X6
+	VPERMILPS $0x4e, X6, X0
+	VADDPS X0, X6, X6
+	VPERMILPS $0xb1, X6, X0
+	VADDPS X0, X6, X6
+	VMOVSS X6, ret+32(FP)
 	VZEROUPPER
 	RET

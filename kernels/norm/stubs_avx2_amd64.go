@@ -12,7 +12,7 @@ func normalizeAVX2(dst, x, w, b []float32, mean, r, shift float32)
 func expSumAVX2(dst, x []float32, scale, top float32) (ret float32)
 
 //go:noescape
-func softmaxRowAVX2(dst, x []float32, scale float32)
+func softmaxRowsAVX2(dst, x []float32, n int, scale float32)
 
 //go:noescape
 func expTotalAVX2(x []float32, top float32) (ret float32)

@@ -4,14 +4,22 @@ import "math"
 
 func elemFiles() []file {
 	return []file{
-		{"elem", "act", []kernel{
-			unary("relu", "dst = max(x, 0), NaN stays", func(f *fn) {
-				f.zero(1)
-				f.o("VMAXPS", f.v(0), f.v(1), f.v(0))
-			}),
+		{"elem", "sigmoid", []kernel{
+			{"relu", "(dst, x []float32)", "dst = max(x, 0), NaN stays", func(f *fn) {
+				ptrs := f.pointers("dst", "x")
+				f.zero(8)
+				f.light("", ptrs, func(j, off int, mask string) {
+					f.load(at("SI", off), j, mask)
+					f.o("VMAXPS", f.v(j), f.v(8), f.v(j))
+					f.store(j, at("DI", off), mask)
+				})
+				f.ret()
+			}},
 			unary("sigmoid", "dst = 1/(1 + e^-x)", func(f *fn) { f.sigmoid(0, 1, 0) }),
 			unary("silu", "dst = x σ(x)", func(f *fn) { f.silu(1) }),
 			unary("quickGELU", "dst = x σ(1.702 x)", func(f *fn) { f.silu(1.702) }),
+		}},
+		{"elem", "tanh", []kernel{
 			unary("geluTanh", "dst = 0.5x(1 + tanh(√(2/π)(x + 0.044715x³)))", (*fn).geluTanh),
 			unary("tanh", "dst = tanh(x)", (*fn).tanh),
 		}},
@@ -19,13 +27,12 @@ func elemFiles() []file {
 			unary("gelu", "dst = x Φ(x)", (*fn).gelu),
 			{"geluMul", "(dst, x, y []float32)", "dst = gelu(x) * y", func(f *fn) {
 				ptrs := f.pointers("dst", "x", "y")
-				f.heavy(ptrs, func(tail bool) {
-					f.load("(SI)", 0, tail)
-					f.load("(R8)", 9, tail)
-				}, func() {
-					f.gelu()
-					f.o("VMULPS", f.v(9), f.v(0), f.v(0))
+				f.heavy("", ptrs, f.in, f.gelu, func(off int, mask string) {
+					f.load(at("R8", off), 1, mask)
+					f.o("VMULPS", f.v(1), f.v(0), f.v(0))
+					f.out(off, mask)
 				})
+				f.ret()
 			}},
 		}},
 		{"elem", "explog", []kernel{
@@ -40,21 +47,21 @@ func elemFiles() []file {
 				ptrs := f.pointers("dst", "x")
 				f.o2("VBROADCASTSS s+48(FP), %s", f.v(8))
 				f.o2("VBROADCASTSS t+52(FP), %s", f.v(9))
-				f.light("", ptrs, func(j, off int, tail bool) {
-					f.load(at("SI", off), j, tail)
+				f.light("", ptrs, func(j, off int, mask string) {
+					f.load(at("SI", off), j, mask)
 					f.o("VFMADD213PS", f.v(9), f.v(8), f.v(j))
-					f.store(j, at("DI", off), tail)
+					f.store(j, at("DI", off), mask)
 				})
 				f.ret()
 			}},
 			{"axpy", "(dst, x []float32, s float32)", "dst += x*s", func(f *fn) {
 				ptrs := f.pointers("dst", "x")
 				f.o2("VBROADCASTSS s+48(FP), %s", f.v(8))
-				f.light("", ptrs, func(j, off int, tail bool) {
-					f.load(at("SI", off), j, tail)
-					f.load(at("DI", off), j+4, tail)
+				f.light("", ptrs, func(j, off int, mask string) {
+					f.load(at("SI", off), j, mask)
+					f.load(at("DI", off), j+4, mask)
 					f.o("VFMADD231PS", f.v(8), f.v(j), f.v(j+4))
-					f.store(j+4, at("DI", off), tail)
+					f.store(j+4, at("DI", off), mask)
 				})
 				f.ret()
 			}},
@@ -64,8 +71,8 @@ func elemFiles() []file {
 			{"sum", "(x []float32) (ret float32)", "four vectors of partial sums, joined pairwise", func(f *fn) {
 				f.o2("MOVQ x_base+0(FP), SI")
 				f.o2("MOVQ x_len+8(FP), CX")
-				f.sumLoop([]string{"SI"}, func(j, off int, tail bool) {
-					f.load(at("SI", off), 4+j, tail)
+				f.sumLoop([]string{"SI"}, func(j, off int, mask string) {
+					f.load(at("SI", off), 4+j, mask)
 					f.o("VADDPS", f.v(4+j), f.v(j), f.v(j))
 				})
 				f.o2("VMOVSS X0, ret+24(FP)")
@@ -75,9 +82,9 @@ func elemFiles() []file {
 				f.o2("MOVQ x_base+0(FP), SI")
 				f.o2("MOVQ x_len+8(FP), CX")
 				f.o2("MOVQ y_base+24(FP), DI")
-				f.sumLoop([]string{"SI", "DI"}, func(j, off int, tail bool) {
-					f.load(at("SI", off), 4+j, tail)
-					f.load(at("DI", off), 8, tail)
+				f.sumLoop([]string{"SI", "DI"}, func(j, off int, mask string) {
+					f.load(at("SI", off), 4+j, mask)
+					f.load(at("DI", off), 8, mask)
 					f.o("VFMADD231PS", f.v(8), f.v(4+j), f.v(j))
 				})
 				f.o2("VMOVSS X0, ret+48(FP)")
@@ -87,6 +94,8 @@ func elemFiles() []file {
 			{"findGreater", "(x []float32, than float32) (ret int)", "the first i with x[i] > than or NaN, else len(x)", findGreater},
 		}},
 		{"elem", "half", halfKernels()},
+		{"elem", "transpose", []kernel{{"transpose", "(dst, x []float32, ldd, ldx int)",
+			"dst[j*ldd+i] = x[i*ldx+j] for i, j < 8; a tile of 8 for either level: its loads and stores set the pace", transpose}}},
 	}
 }
 
@@ -101,25 +110,30 @@ func (f *fn) pointers(names ...string) []string {
 	return regs
 }
 
+// in and out move register 0 of a heavy loop between memory at SI and DI.
+func (f *fn) in(off int, mask string)  { f.load(at("SI", off), 0, mask) }
+func (f *fn) out(off int, mask string) { f.store(0, at("DI", off), mask) }
+
 func unary(name, doc string, body func(f *fn)) kernel {
 	return kernel{name, "(dst, x []float32)", doc, func(f *fn) {
 		ptrs := f.pointers("dst", "x")
-		f.heavy(ptrs, func(tail bool) { f.load("(SI)", 0, tail) }, func() { body(f) })
+		f.heavy("", ptrs, f.in, func() { body(f) }, f.out)
+		f.ret()
 	}}
 }
 
 func zip(name, doc, op string) kernel {
 	return kernel{name, "(dst, x, y []float32)", doc, func(f *fn) {
 		ptrs := f.pointers("dst", "x", "y")
-		f.light("", ptrs, func(j, off int, tail bool) {
-			f.load(at("SI", off), j, tail)
-			if tail {
-				f.load(at("R8", off), 4, true)
+		f.light("", ptrs, func(j, off int, mask string) {
+			f.load(at("SI", off), j, mask)
+			if mask != full {
+				f.load(at("R8", off), 4, mask)
 				f.o(op, f.v(4), f.v(j), f.v(j))
 			} else {
 				f.o2("%s %s, %s, %s", op, at("R8", off), f.v(j), f.v(j))
 			}
-			f.store(j, at("DI", off), tail)
+			f.store(j, at("DI", off), mask)
 		})
 		f.ret()
 	}}
@@ -136,17 +150,17 @@ func affineRows(f *fn) {
 	f.o2("MOVQ s_base+48(FP), R8")
 	f.o2("MOVQ t_base+72(FP), R9")
 	f.o2("MOVQ R10, CX")
-	f.light("", []string{"DI", "SI", "R8", "R9"}, func(j, off int, tail bool) {
-		f.load(at("SI", off), j, tail)
-		f.load(at("R8", off), 4+j, tail)
-		if tail {
-			f.load(at("R9", off), 8, true)
+	f.light("", []string{"DI", "SI", "R8", "R9"}, func(j, off int, mask string) {
+		f.load(at("SI", off), j, mask)
+		f.load(at("R8", off), 4+j, mask)
+		if mask != full {
+			f.load(at("R9", off), 8, mask)
 			f.o("VFMADD213PS", f.v(8), f.v(4+j), f.v(j))
 		} else {
 			f.o2("VFMADD213PS %s, %s, %s", at("R9", off), f.v(4+j), f.v(j))
 		}
-		f.store(j, at("DI", off), tail)
-		if tail {
+		f.store(j, at("DI", off), mask)
+		if mask != full {
 			f.o2("LEAQ (DI)(CX*4), DI")
 			f.o2("LEAQ (SI)(CX*4), SI")
 		}
@@ -158,7 +172,7 @@ func affineRows(f *fn) {
 
 // sumLoop accumulates in registers 0 to 3 and leaves their sum in X0. body
 // may use the others but the tail's mask.
-func (f *fn) sumLoop(ptrs []string, body func(j, off int, tail bool)) {
+func (f *fn) sumLoop(ptrs []string, body func(j, off int, mask string)) {
 	for j := range 4 {
 		f.zero(j)
 	}
@@ -188,16 +202,16 @@ func (f *fn) maxLoop(prefix string, ptrs []string) {
 	} else {
 		f.zero(nan)
 	}
-	f.light(prefix, ptrs, func(j, off int, tail bool) {
+	f.light(prefix, ptrs, func(j, off int, mask string) {
 		switch {
-		case !tail:
-			f.load(at("SI", off), 4+j, false)
+		case mask == full:
+			f.load(at("SI", off), 4+j, full)
 		case f.masks:
 			f.o("VMOVAPS", f.v(low), f.v(4+j))
-			f.o2("VMOVUPS %s, K1, %s", at("SI", off), f.v(4+j))
+			f.o2("VMOVUPS %s, %s, %s", at("SI", off), mask, f.v(4+j))
 		default:
-			f.load(at("SI", off), 4+j, true)
-			f.o("VBLENDVPS", f.v(maskReg), f.v(4+j), f.v(low), f.v(4+j))
+			f.load(at("SI", off), 4+j, mask)
+			f.o("VBLENDVPS", mask, f.v(4+j), f.v(low), f.v(4+j))
 		}
 		f.o("VMAXPS", f.v(4+j), f.v(j), f.v(j))
 		if f.masks {
@@ -255,7 +269,7 @@ func findGreater(f *fn) {
 	f.label("loop1")
 	f.o2("SUBQ $%d, CX", f.lanes)
 	f.o2("JLT  part")
-	f.load("(SI)", 0, false)
+	f.load("(SI)", 0, full)
 	f.greater()
 	f.o2("JNE  found")
 	f.step(f.bytes(), "SI")
@@ -263,8 +277,8 @@ func findGreater(f *fn) {
 	f.label("part")
 	f.o2("ADDQ $%d, CX", f.lanes)
 	f.o2("JEQ  none")
-	f.tail()
-	f.load("(SI)", 0, true)
+	f.tail(1)
+	f.load("(SI)", 0, f.mask(0))
 	f.greater()
 	f.say("lanes beyond the last element don't count")
 	f.o2("MOVL $1, BX")

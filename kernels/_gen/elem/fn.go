@@ -12,11 +12,12 @@ type level struct {
 	lanes          int
 	vec            string // Y or Z
 	masks          bool   // AVX-512's mask registers, embedded broadcasts, getexp
+	heavy          int    // vectors in flight in a heavy loop
 }
 
 var levels = []level{
-	{"avx2", "AVX2", 8, "Y", false},
-	{"avx512", "AVX512", 16, "Z", true},
+	{"avx2", "AVX2", 8, "Y", false, 2},
+	{"avx512", "AVX512", 16, "Z", true, 2},
 }
 
 // signature is a function's parameters and result in Go syntax, with the
@@ -34,7 +35,7 @@ func (lv level) file(fl file) string {
 	usesMask := false
 	var body strings.Builder
 	for _, k := range fl.fns {
-		f := &fn{level: lv, table: table, labels: 0}
+		f := &fn{level: lv, table: table, keep: lv.heavy * perVector}
 		k.emit(f)
 		usesMask = usesMask || f.usesMaskTable
 		args := k.sig.size()
@@ -48,25 +49,22 @@ func (lv level) file(fl file) string {
 	}
 	b.WriteString(table.data(lv))
 	if usesMask {
-		b.WriteString(maskTable)
+		b.WriteString(maskTable())
 	}
 	b.WriteString(strings.ReplaceAll(body.String(), "//\n// ", "// "))
 	return b.String()
 }
 
-// maskTable holds 8 words of ones and then 8 of zeros: a load that starts n
-// words before the middle masks the first n lanes.
-const maskTable = `
-DATA tailMask<>+0(SB)/8, $-1
-DATA tailMask<>+8(SB)/8, $-1
-DATA tailMask<>+16(SB)/8, $-1
-DATA tailMask<>+24(SB)/8, $-1
-DATA tailMask<>+32(SB)/8, $0
-DATA tailMask<>+40(SB)/8, $0
-DATA tailMask<>+48(SB)/8, $0
-DATA tailMask<>+56(SB)/8, $0
-GLOBL tailMask<>(SB), RODATA|NOPTR, $64
-`
+// maskTable holds 16 words of ones and then 16 of zeros: a load that starts n
+// words before the middle masks the first n lanes, and the next 8 words those
+// of a second vector.
+func maskTable() string {
+	b := "\n"
+	for i := range 16 {
+		b += fmt.Sprintf("DATA tailMask<>+%d(SB)/8, $%d\n", 8*i, i/8-1)
+	}
+	return b + "GLOBL tailMask<>(SB), RODATA|NOPTR, $128\n"
+}
 
 func (s signature) size() int {
 	in, out, _ := strings.Cut(strings.TrimPrefix(string(s), "("), ")")
@@ -155,7 +153,7 @@ type fn struct {
 	table         *consts
 	held          []uint32 // constants in registers, from the highest down
 	keep          int      // lowest register that may hold a constant
-	labels        int
+	base          int      // first register of the vector in hand
 	usesMaskTable bool
 }
 
@@ -163,15 +161,47 @@ type fn struct {
 func (f *fn) prologue() string {
 	var b strings.Builder
 	for i, bits := range f.held {
-		fmt.Fprintf(&b, "\tVBROADCASTSS %s+%d(SB), %s\n", f.table.name, 4*f.table.index(bits), f.v(31-i))
+		fmt.Fprintf(&b, "\tVBROADCASTSS %s+%d(SB), %s\n", f.table.name, 4*f.table.index(bits), f.abs(31-i))
 	}
 	return b.String()
 }
 
-// v names vector register i, x its lowest 128 bits, y its lowest 256.
-func (f *fn) v(i int) string { return fmt.Sprintf("%s%d", f.vec, i) }
-func (f *fn) x(i int) string { return fmt.Sprintf("X%d", i) }
-func (f *fn) y(i int) string { return fmt.Sprintf("Y%d", i) }
+// v names vector register i, x its lowest 128 bits, y its lowest 256; all
+// count from the first register of the vector in hand. k is a mask of its own.
+func (f *fn) v(i int) string { return f.abs(f.base + i) }
+func (f *fn) x(i int) string { return fmt.Sprintf("X%d", f.base+i) }
+func (f *fn) y(i int) string { return fmt.Sprintf("Y%d", f.base+i) }
+func (f *fn) k() string      { return fmt.Sprintf("K%d", 4+f.base/perVector) }
+
+func (f *fn) abs(i int) string { return fmt.Sprintf("%s%d", f.vec, i) }
+
+// interleave writes body for several vectors, instruction by instruction: a
+// chain of 20 dependent operations fills the scheduler before its neighbour
+// would start.
+func (f *fn) interleave(vectors int, body func(j int)) {
+	var lines [][]string
+	for j := range vectors {
+		f.base = j * perVector
+		at := f.code.Len()
+		body(j)
+		all := f.code.String()
+		lines = append(lines, strings.SplitAfter(all[at:], "\n"))
+		f.code.Reset()
+		f.code.WriteString(all[:at])
+	}
+	f.base = 0
+	for i, first := range lines[0] {
+		f.code.WriteString(first)
+		for _, other := range lines[1:] {
+			if !strings.HasPrefix(first, "\t//") {
+				f.code.WriteString(other[i])
+			}
+		}
+	}
+}
+
+// perVector is how many registers a function's body has for each vector.
+const perVector = 7
 
 // c names a constant: a register, or a memory operand that o knows how to use
 // as the first operand.
@@ -184,16 +214,12 @@ func (f *fn) cbits(bits uint32) string {
 	}
 	for j, h := range f.held {
 		if h == bits {
-			return f.v(31 - j)
+			return f.abs(31 - j)
 		}
 	}
-	keep := f.keep
-	if keep == 0 {
-		keep = 10
-	}
-	if 31-len(f.held) >= keep {
+	if 31-len(f.held) >= f.keep {
 		f.held = append(f.held, bits)
-		return f.v(32 - len(f.held))
+		return f.abs(32 - len(f.held))
 	}
 	return fmt.Sprintf("%s+%d(SB)", f.table.name, 4*i)
 }

@@ -13,7 +13,7 @@ func halfKernels() []kernel {
 		}},
 		{"toF16", to, "dst = src rounded to nearest even; len(src) is a multiple of the lanes", func(f *fn) {
 			f.halves("src_len+32(FP)", f.bytes()/2, f.bytes(), func() {
-				f.load("(SI)", 0, false)
+				f.load("(SI)", 0, full)
 				f.o2("VCVTPS2PH $0, %s, (DI)", f.v(0))
 			})
 		}},
@@ -47,7 +47,7 @@ func (f *fn) halves(count string, dst, src int, body func()) {
 }
 
 func (f *fn) toBF16() {
-	f.load("(SI)", 0, false)
+	f.load("(SI)", 0, full)
 	f.o("VPSRLD", "$16", f.v(0), f.v(1))
 	f.o(f.pick("VPAND", "VPANDD"), f.cbits(1), f.v(1), f.v(1))
 	f.o("VPADDD", f.cbits(0x7fff), f.v(1), f.v(1))

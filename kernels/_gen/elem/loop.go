@@ -5,22 +5,39 @@ import "fmt"
 // bytes is the size of a vector.
 func (f *fn) bytes() int { return 4 * f.lanes }
 
-const maskReg = 15 // AVX2 keeps the tail's mask here; AVX-512 in K1
+// maskReg is where AVX2 keeps the mask of the tail's first vector, and below
+// it that of the second; AVX-512 has them in K1 and K2.
+const maskReg = 15
 
-// tail makes the mask of the first CX lanes (0 < CX < lanes). Uses AX and DX.
-func (f *fn) tail() {
+// tail makes the masks of the first CX lanes (0 < CX < vectors*lanes). Uses AX
+// and DX.
+func (f *fn) tail(vectors int) {
 	if f.masks {
 		f.o2("MOVL $-1, AX")
 		f.o2("SHLL CX, AX")
 		f.o2("NOTL AX")
 		f.o2("KMOVW AX, K1")
+		if vectors > 1 {
+			f.o2("SHRL $16, AX")
+			f.o2("KMOVW AX, K2")
+		}
 		return
 	}
 	f.usesMaskTable = true
-	f.o2("LEAQ tailMask<>+32(SB), AX")
+	f.o2("LEAQ tailMask<>+64(SB), AX")
 	f.o2("MOVQ CX, DX")
 	f.o2("NEGQ DX")
-	f.o2("VMOVUPS (AX)(DX*4), %s", f.v(maskReg))
+	for j := range vectors {
+		f.o2("VMOVUPS %s(DX*4), %s", at("AX", 32*j), f.mask(j))
+	}
+}
+
+// mask names the tail's mask of vector j.
+func (f *fn) mask(j int) string {
+	if f.masks {
+		return fmt.Sprintf("K%d", 1+j)
+	}
+	return f.abs(maskReg - j)
 }
 
 // at is an operand: a pointer register and a distance from it.
@@ -31,66 +48,77 @@ func at(ptr string, off int) string {
 	return fmt.Sprintf("%d(%s)", off, ptr)
 }
 
-// load fills register r, in the tail with zeros beyond the last element.
-func (f *fn) load(mem string, r int, tail bool) {
+// full, or the mask of a tail's vector, says what load and store may touch.
+const full = ""
+
+// load fills register r, with zeros where a mask says so.
+func (f *fn) load(mem string, r int, mask string) {
 	switch {
-	case !tail:
+	case mask == full:
 		f.o2("VMOVUPS %s, %s", mem, f.v(r))
 	case f.masks:
-		f.o2("VMOVUPS.Z %s, K1, %s", mem, f.v(r))
+		f.o2("VMOVUPS.Z %s, %s, %s", mem, mask, f.v(r))
 	default:
-		f.o2("VMASKMOVPS %s, %s, %s", mem, f.v(maskReg), f.v(r))
+		f.o2("VMASKMOVPS %s, %s, %s", mem, mask, f.v(r))
 	}
 }
 
-func (f *fn) store(r int, mem string, tail bool) {
+func (f *fn) store(r int, mem string, mask string) {
 	switch {
-	case !tail:
+	case mask == full:
 		f.o2("VMOVUPS %s, %s", f.v(r), mem)
 	case f.masks:
-		f.o2("VMOVUPS %s, K1, %s", f.v(r), mem)
+		f.o2("VMOVUPS %s, %s, %s", f.v(r), mask, mem)
 	default:
-		f.o2("VMASKMOVPS %s, %s, %s", f.v(r), f.v(maskReg), mem)
+		f.o2("VMASKMOVPS %s, %s, %s", f.v(r), mask, mem)
 	}
 }
 
-// heavy writes a loop whose body is written once: it works on register 0,
-// loaded by in and stored to DI, one vector at a time. Successive vectors
-// overlap in the reorder buffer, so unrolling would only cost code. CX counts
-// elements; ptrs are stepped.
-func (f *fn) heavy(ptrs []string, in func(tail bool), body func()) {
-	f.label("loop")
-	f.o2("SUBQ $%d, CX", f.lanes)
-	f.o2("JLT  part")
-	in(false)
-	f.label("math")
-	body()
+// heavy writes a loop over CX elements whose body is long and written once: it
+// works on register 0 of each of the vectors in flight, which in loads and out
+// takes. In the tail it computes with zeros in the lanes that don't exist.
+func (f *fn) heavy(prefix string, ptrs []string, in func(off int, mask string), body func(), out func(off int, mask string)) {
+	n := f.level.heavy
+	each := func(do func(off int, mask string), tail bool) {
+		f.interleave(n, func(j int) {
+			mask := full
+			if tail {
+				mask = f.mask(j)
+			}
+			do(j*f.bytes(), mask)
+		})
+	}
+	f.label(prefix + "loop")
+	f.o2("SUBQ $%d, CX", n*f.lanes)
+	f.o2("JLT  %spart", prefix)
+	each(in, false)
+	f.label(prefix + "math")
+	f.interleave(n, func(int) { body() })
 	f.o2("TESTQ CX, CX // negative in the tail")
-	f.o2("JLT  last")
-	f.store(0, "(DI)", false)
-	f.step(f.bytes(), ptrs...)
-	f.o2("JMP  loop")
-	f.label("part")
-	f.o2("ADDQ $%d, CX", f.lanes)
-	f.o2("JEQ  done")
-	f.tail()
-	in(true)
+	f.o2("JLT  %slast", prefix)
+	each(out, false)
+	f.step(n*f.bytes(), ptrs...)
+	f.o2("JMP  %sloop", prefix)
+	f.label(prefix + "part")
+	f.o2("ADDQ $%d, CX", n*f.lanes)
+	f.o2("JEQ  %sdone", prefix)
+	f.tail(n)
+	each(in, true)
 	f.o2("MOVQ $-1, CX")
-	f.o2("JMP  math")
-	f.label("last")
-	f.store(0, "(DI)", true)
-	f.label("done")
-	f.ret()
+	f.o2("JMP  %smath", prefix)
+	f.label(prefix + "last")
+	each(out, true)
+	f.label(prefix + "done")
 }
 
 // light writes a loop of four vectors, one of one, and the tail. body handles
 // vector j of an iteration, off bytes from the pointers.
-func (f *fn) light(prefix string, ptrs []string, body func(j, off int, tail bool)) {
+func (f *fn) light(prefix string, ptrs []string, body func(j, off int, mask string)) {
 	f.label(prefix + "loop4")
 	f.o2("SUBQ $%d, CX", 4*f.lanes)
 	f.o2("JLT  %srest", prefix)
 	for j := range 4 {
-		body(j, j*f.bytes(), false)
+		body(j, j*f.bytes(), full)
 	}
 	f.step(4*f.bytes(), ptrs...)
 	f.o2("JMP  %sloop4", prefix)
@@ -99,14 +127,14 @@ func (f *fn) light(prefix string, ptrs []string, body func(j, off int, tail bool
 	f.label(prefix + "loop1")
 	f.o2("SUBQ $%d, CX", f.lanes)
 	f.o2("JLT  %spart", prefix)
-	body(0, 0, false)
+	body(0, 0, full)
 	f.step(f.bytes(), ptrs...)
 	f.o2("JMP  %sloop1", prefix)
 	f.label(prefix + "part")
 	f.o2("ADDQ $%d, CX", f.lanes)
 	f.o2("JEQ  %sdone", prefix)
-	f.tail()
-	body(0, 0, true)
+	f.tail(1)
+	body(0, 0, f.mask(0))
 	f.label(prefix + "done")
 }
 

@@ -7,6 +7,9 @@ import "math"
 var (
 	// e^r = 1 + r(1 + r q(r)) for |r| <= ln2/2; 3.1e-9.
 	expPoly = []float32{0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.00836874544620514, 0.0013814540579915047}
+	// 2^r = 1 + r q(r) for |r| <= 1/2; 2.0e-9.
+	exp2Poly = []float32{0.6931471824645996, 0.24022647738456726, 0.055503323674201965, 0.009618437848985195, 0.0013398951850831509,
+		0.00015353297931142151}
 	// log(1+f) = f + f² p(f) for -1/4 <= f <= 1/2; 4.8e-9.
 	logPoly = []float32{-0.5, 0.3333345353603363, -0.250000536441803, 0.19990606606006622, -0.16647766530513763,
 		0.14482061564922333, -0.1316223293542862, 0.10448335856199265, -0.044909656047821045}
@@ -44,32 +47,53 @@ func (f *fn) atMost(x int, high float32, d, tmp int) {
 	f.o("VMINPS", f.v(x), f.creg(high, tmp), f.v(d))
 }
 
-// exp sets p = e^x for expLow-2 <= x <= expHigh or NaN; x, n and tmp are
-// overwritten. correct, if not nil, adds to the reduced argument in register
-// x what rounding x lost. With nonPositive, AVX2 saves the second scaling.
-func (f *fn) exp(x, n, p, tmp int, nonPositive bool, correct func(r int)) {
-	f.say("n = round(x/ln2), r = x - n*ln2, e^x = 2^n*e^r")
-	if f.masks {
-		f.o("VMULPS", f.c(log2e), f.v(x), f.v(n))
-		f.o("VRNDSCALEPS", "$8", f.v(n), f.v(n))
+// exp sets p = e^(c·x), for expLow-2 <= c·x <= expHigh or NaN; x, n and tmp
+// are overwritten. correct, if not nil, adds to x, once it is reduced to
+// [-ln2/2, ln2/2]/c, what rounding it lost. With nonPositive, AVX2 saves a
+// second scaling.
+func (f *fn) exp(c float64, x, n, p, tmp int, nonPositive bool, correct func(r int)) {
+	var series []float32
+	r := x
+	if _, e := math.Frexp(c); math.Abs(c) == math.Ldexp(0.5, e) { // a power of 2: r - n*ln2/c has exact factors
+		f.say("n = round(c*x/ln2), r = x - n*ln2/c, e^(c*x) = 2^n*e^(c*r)")
+		f.round(float32(c*log2e), x, n)
+		f.o("VFNMADD231PS", f.c(float32(ln2Hi/c)), f.v(n), f.v(x))
+		f.o("VFNMADD231PS", f.c(ln2Lo/float32(c)), f.v(n), f.v(x))
+		for i, v := range append([]float32{1, 1}, expPoly...) {
+			series = append(series, v*float32(math.Pow(c, float64(i))))
+		}
 	} else {
-		f.mov(f.c(magic), f.v(n))
-		f.o("VFMADD231PS", f.c(log2e), f.v(x), f.v(n))
-		f.o("VSUBPS", f.c(magic), f.v(n), f.v(n))
+		f.say("k = c/ln2 in two parts, n = round(k*x), r = k*x - n, e^(c*x) = 2^n*2^r")
+		k := float32(c * log2e)
+		f.round(k, x, n)
+		r = tmp
+		f.o("VMOVAPS", f.v(x), f.v(r))
+		f.o("VFMSUB132PS", f.c(k), f.v(n), f.v(r))
+		f.o("VFMADD231PS", f.c(float32(c*log2e-float64(k))), f.v(x), f.v(r))
+		series = append([]float32{1}, exp2Poly...)
 	}
-	f.o("VFNMADD231PS", f.c(ln2Hi), f.v(n), f.v(x))
-	f.o("VFNMADD231PS", f.c(ln2Lo), f.v(n), f.v(x))
 	if correct != nil {
-		correct(x)
+		correct(r)
 	}
-	series := append([]float32{1, 1}, expPoly...)
 	if !f.masks && nonPositive {
 		for i := range series {
 			series[i] *= lift
 		}
 	}
-	f.poly(series, x, p)
+	f.poly(series, r, p)
 	f.scale(n, p, tmp, nonPositive)
+}
+
+// round sets n to the integer nearest to k*x.
+func (f *fn) round(k float32, x, n int) {
+	if f.masks {
+		f.o("VMULPS", f.c(k), f.v(x), f.v(n))
+		f.o("VRNDSCALEPS", "$8", f.v(n), f.v(n))
+		return
+	}
+	f.mov(f.c(magic), f.v(n))
+	f.o("VFMADD231PS", f.c(k), f.v(x), f.v(n))
+	f.o("VSUBPS", f.c(magic), f.v(n), f.v(n))
 }
 
 // lift keeps p * 2^n normal for n >= -152; scale divides by it in the end.
@@ -99,56 +123,25 @@ func (f *fn) scale(n, p, tmp int, nonPositive bool) {
 	f.o("VMULPS", f.v(n), f.v(p), f.v(p))
 }
 
-// quotient sets q = num/den, within an ulp; r is overwritten. den must be
-// normal and below 2^126.
-func (f *fn) quotient(num, den, q, r int) {
-	if !f.masks {
-		f.o("VDIVPS", f.v(den), f.v(num), f.v(q))
-		return
-	}
-	f.say("num/den by a refined reciprocal: half the time of VDIVPS")
-	f.o("VRCP14PS", f.v(den), f.v(r))
-	f.mov(f.c(1), f.v(q))
-	f.o("VFNMADD231PS", f.v(r), f.v(den), f.v(q)) // q = 1 - den*r
-	f.o("VFMADD213PS", f.v(r), f.v(r), f.v(q))    // q = q*r + r
-	f.o("VMOVAPS", f.v(q), f.v(r))
-	f.o("VMULPS", f.v(num), f.v(r), f.v(q))
-	f.o("VFNMADD213PS", f.v(num), f.v(q), f.v(den)) // den = num - den*q
-	f.o("VFMADD231PS", f.v(r), f.v(den), f.v(q))
-}
-
 // sigmoid sets register d = 1/(1+e^-(k·x)) for x in register x, kept.
-// Registers 2 to 8 are overwritten.
+// Registers 2 to 5 are overwritten; d may be one of 1, 2 and 4. Zen 5 divides
+// 16 lanes in the shadow of the polynomial: a refined reciprocal is 25% slower.
 func (f *fn) sigmoid(x int, k float64, d int) {
-	const y, n, e, tmp, lo = 2, 3, 4, 5, 6
-	kHi := float32(k)
-	var correct func(int)
-	if k == 1 {
-		f.say("y = max(-|x|, %d)", expLow)
-		f.o("VORPS", f.cbits(signOf), f.v(x), f.v(y))
-	} else {
-		f.say("y = -k|x|, lo = what the product lost")
-		f.o("VORPS", f.cbits(signOf), f.v(x), f.v(tmp))
-		f.atLeast(tmp, expLow, tmp, lo)
-		f.o("VMULPS", f.c(kHi), f.v(tmp), f.v(y))
-		f.o("VMOVAPS", f.v(y), f.v(lo))
-		f.o("VFMSUB231PS", f.c(kHi), f.v(tmp), f.v(lo)) // lo = k*x - y
-		f.o("VFMADD231PS", f.c(float32(k-float64(kHi))), f.v(tmp), f.v(lo))
-		correct = func(r int) { f.o("VADDPS", f.v(lo), f.v(r), f.v(r)) }
-	}
-	f.atLeast(y, expLow, y, tmp)
-	f.exp(y, n, e, tmp, true, correct)
+	const y, n, e, tmp = 2, 3, 4, 5
+	f.say("y = max(-|x|, %d/k)", expLow)
+	f.o("VORPS", f.cbits(signOf), f.v(x), f.v(y))
+	f.atLeast(y, float32(expLow/k), y, tmp)
+	f.exp(k, y, n, e, tmp, true, nil)
 	f.say("(x < 0 ? e : 1)/(1 + e): no cancellation on either side")
 	f.o("VADDPS", f.c(1), f.v(e), f.v(y))
+	f.mov(f.c(1), f.v(n))
 	if f.masks {
-		f.o("VPMOVD2M", f.v(x), "K2")
-		f.mov(f.c(1), f.v(n))
-		f.o("VMOVAPS", f.v(e), "K2", f.v(n))
+		f.o("VPMOVD2M", f.v(x), f.k())
+		f.o("VMOVAPS", f.v(e), f.k(), f.v(n))
 	} else {
-		f.mov(f.c(1), f.v(n))
 		f.o("VBLENDVPS", f.v(x), f.v(e), f.v(n), f.v(n))
 	}
-	f.quotient(n, y, d, tmp)
+	f.o("VDIVPS", f.v(y), f.v(n), f.v(d))
 }
 
 // gate sets register 0 to x·d: x is register 0 bounded below, so that
@@ -165,35 +158,34 @@ func (f *fn) silu(k float64) {
 
 func (f *fn) geluTanh() {
 	a := 2 * math.Sqrt(2/math.Pi)
-	f.say("0.5(1+tanh u) = σ(2u); register 9 = 2u = x(a + a*0.044715 x²)")
-	f.o("VMULPS", f.v(0), f.v(0), f.v(9))
+	f.say("0.5(1+tanh u) = σ(2u); register 1 = 2u = x(a + a*0.044715 x²)")
+	f.o("VMULPS", f.v(0), f.v(0), f.v(1))
 	f.mov(f.c(float32(a*0.044715)), f.v(2))
-	f.o("VFMADD213PS", f.c(float32(a)), f.v(2), f.v(9))
-	f.o("VMULPS", f.v(0), f.v(9), f.v(9))
-	f.sigmoid(9, 1, 1)
-	f.gate(1)
+	f.o("VFMADD213PS", f.c(float32(a)), f.v(2), f.v(1))
+	f.o("VMULPS", f.v(0), f.v(1), f.v(1))
+	f.sigmoid(1, 1, 4)
+	f.gate(4)
 }
 
 // gelu sets register 0 = max(x,0) - |x|Φ(-|x|), which equals x·Φ(x) and
-// loses no digits for negative x. Registers 1 to 8 are overwritten.
+// loses no digits for negative x. Registers 1 to 6 are overwritten.
 func (f *fn) gelu() {
-	const t, y, n, p, tmp, lo, q, zero = 1, 2, 3, 4, 5, 6, 7, 8
-	f.say("t = min(|x|, 14.5), y = -t²/2, lo = what t² lost")
+	const t, y, n, p, q, lo = 1, 2, 3, 4, 5, 6
+	f.say("t = min(|x|, 14.5), y = t², lo = what t² lost")
 	f.o("VANDPS", f.cbits(signOf-1), f.v(0), f.v(t))
-	f.atMost(t, 14.5, t, tmp)
+	f.atMost(t, 14.5, t, lo)
 	f.o("VMULPS", f.v(t), f.v(t), f.v(y))
 	f.o("VMOVAPS", f.v(y), f.v(lo))
 	f.o("VFMSUB231PS", f.v(t), f.v(t), f.v(lo))
-	f.o("VMULPS", f.c(-0.5), f.v(y), f.v(y))
-	f.exp(y, n, p, tmp, true, func(r int) { f.o("VFMADD231PS", f.c(-0.5), f.v(lo), f.v(r)) })
-	f.say("Φ(-t) = e^y P(t)/Q(t)")
+	f.exp(-0.5, y, n, p, q, true, func(r int) { f.o("VADDPS", f.v(lo), f.v(r), f.v(r)) })
+	f.say("Φ(-t) = e^(-t²/2) P(t)/Q(t)")
 	f.poly(phiP, t, y)
 	f.poly(phiQ, t, q)
 	f.o("VMULPS", f.v(p), f.v(y), f.v(p))
 	f.o("VMULPS", f.v(t), f.v(p), f.v(p))
-	f.quotient(p, q, n, tmp)
-	f.zero(zero)
-	f.o("VMAXPS", f.v(0), f.v(zero), f.v(0))
+	f.o("VDIVPS", f.v(q), f.v(p), f.v(n))
+	f.zero(t)
+	f.o("VMAXPS", f.v(0), f.v(t), f.v(0))
 	f.o("VSUBPS", f.v(n), f.v(0), f.v(0))
 }
 
@@ -205,22 +197,16 @@ func (f *fn) tanh() {
 	f.o("VADDPS", f.v(y), f.v(y), f.v(y))
 	f.atLeast(y, -40, y, tmp)
 	f.say("m = 2^n(e^r - 1) + (2^n - 1): exact where y is small and n = 0")
-	if f.masks {
-		f.o("VMULPS", f.c(log2e), f.v(y), f.v(n))
-		f.o("VRNDSCALEPS", "$8", f.v(n), f.v(n))
-	} else {
-		f.mov(f.c(magic), f.v(tmp))
-		f.o("VFMADD231PS", f.c(log2e), f.v(y), f.v(tmp))
-		f.o("VSUBPS", f.c(magic), f.v(tmp), f.v(n))
-	}
+	f.round(log2e, y, n)
 	f.o("VFNMADD231PS", f.c(ln2Hi), f.v(n), f.v(y))
 	f.o("VFNMADD231PS", f.c(ln2Lo), f.v(n), f.v(y))
 	if f.masks {
 		f.mov(f.c(1), f.v(s))
 		f.o("VSCALEFPS", f.v(n), f.v(s), f.v(s))
 	} else {
-		f.o("VPSLLD", "$23", f.v(tmp), f.v(tmp))
-		f.o("VPADDD", f.c(1), f.v(tmp), f.v(s))
+		f.o("VCVTPS2DQ", f.v(n), f.v(s))
+		f.o("VPSLLD", "$23", f.v(s), f.v(s))
+		f.o("VPADDD", f.c(1), f.v(s), f.v(s))
 	}
 	f.poly(expPoly, y, p)
 	f.o("VMULPS", f.v(y), f.v(y), f.v(tmp))
@@ -229,7 +215,7 @@ func (f *fn) tanh() {
 	f.o("VFMADD213PS", f.v(tmp), f.v(s), f.v(p)) // p = m
 	f.o("VADDPS", f.c(2), f.v(p), f.v(y))
 	f.o("VANDPS", f.cbits(signOf-1), f.v(p), f.v(p))
-	f.quotient(p, y, n, tmp)
+	f.o("VDIVPS", f.v(y), f.v(p), f.v(n))
 	f.o("VANDPS", f.cbits(signOf), f.v(0), f.v(0))
 	f.o("VORPS", f.v(n), f.v(0), f.v(0))
 }
@@ -237,7 +223,7 @@ func (f *fn) tanh() {
 func (f *fn) expFull() {
 	f.atMost(0, expHigh, 0, 2)
 	f.atLeast(0, expLow, 1, 2)
-	f.exp(1, 2, 0, 3, false, nil)
+	f.exp(1, 1, 2, 0, 3, false, nil)
 }
 
 func (f *fn) log() {

@@ -9,22 +9,20 @@ func normFiles() []file {
 		{"norm", "softmax", []kernel{
 			{"expSum", "(dst, x []float32, scale, top float32) (ret float32)", "dst = e^((x-top)*scale), the result their sum", func(f *fn) {
 				ptrs := f.pointers("dst", "x")
-				f.o2("VBROADCASTSS scale+48(FP), %s", f.v(8))
-				f.o2("VBROADCASTSS top+52(FP), %s", f.v(9))
+				f.o2("VBROADCASTSS scale+48(FP), %s", f.abs(expScale))
+				f.o2("VBROADCASTSS top+52(FP), %s", f.abs(expTop))
 				f.expLoop("", ptrs)
-				f.lanesOf("VADDPS", 7, 0)
-				f.o2("VMOVSS X7, ret+56(FP)")
+				f.o2("VMOVSS %s, ret+56(FP)", f.x(expTotal))
 				f.ret()
 			}},
-			{"softmaxRow", "(dst, x []float32, scale float32)", "dst = e^((x-max x)*scale) / Σ", softmaxRow},
+			{"softmaxRows", "(dst, x []float32, n int, scale float32)", "for each row of n: dst = e^((x-max x)*scale) / Σ", softmaxRows},
 			{"expTotal", "(x []float32, top float32) (ret float32)", "Σ e^(x-top)", func(f *fn) {
 				f.o2("MOVQ x_base+0(FP), SI")
 				f.o2("MOVQ x_len+8(FP), CX")
-				f.mov(f.c(1), f.v(8))
-				f.o2("VBROADCASTSS top+24(FP), %s", f.v(9))
+				f.mov(f.c(1), f.abs(expScale))
+				f.o2("VBROADCASTSS top+24(FP), %s", f.abs(expTop))
 				f.expLoop("", []string{"SI"})
-				f.lanesOf("VADDPS", 7, 0)
-				f.o2("VMOVSS X7, ret+32(FP)")
+				f.o2("VMOVSS %s, ret+32(FP)", f.x(expTotal))
 				f.ret()
 			}},
 		}},
@@ -43,17 +41,15 @@ func deviations(f *fn) {
 	for j := range 8 {
 		f.zero(j)
 	}
-	f.light("", []string{"SI"}, func(j, off int, tail bool) {
-		if tail && !f.masks {
-			f.load(at("SI", off), 8, true)
-			f.o("VSUBPS", f.v(9), f.v(8), f.v(8))
-			f.o("VANDPS", f.v(maskReg), f.v(8), f.v(8))
-		} else if tail {
-			f.load(at("SI", off), 8, true)
-			f.o2("VSUBPS.Z %s, %s, K1, %s", f.v(9), f.v(8), f.v(8))
+	f.light("", []string{"SI"}, func(j, off int, mask string) {
+		f.load(at("SI", off), 8, mask)
+		if mask != full && f.masks {
+			f.o2("VSUBPS.Z %s, %s, %s, %s", f.v(9), f.v(8), mask, f.v(8))
 		} else {
-			f.load(at("SI", off), 8, false)
 			f.o("VSUBPS", f.v(9), f.v(8), f.v(8))
+		}
+		if mask != full && !f.masks {
+			f.o("VANDPS", mask, f.v(8), f.v(8))
 		}
 		f.o("VADDPS", f.v(8), f.v(j), f.v(j))
 		f.o("VFMADD231PS", f.v(8), f.v(8), f.v(4+j))
@@ -70,77 +66,81 @@ func normalize(f *fn) {
 	f.o2("VBROADCASTSS mean+96(FP), %s", f.v(8))
 	f.o2("VBROADCASTSS r+100(FP), %s", f.v(9))
 	f.o2("VBROADCASTSS shift+104(FP), %s", f.v(7))
-	f.light("", ptrs, func(j, off int, tail bool) {
-		f.load(at("SI", off), j, tail)
+	f.light("", ptrs, func(j, off int, mask string) {
+		f.load(at("SI", off), j, mask)
 		f.o("VSUBPS", f.v(8), f.v(j), f.v(j))
 		f.o("VFMADD213PS", f.v(7), f.v(9), f.v(j))
-		f.load(at("R8", off), 4, tail)
-		f.load(at("R9", off), 5, tail)
+		f.load(at("R8", off), 4, mask)
+		f.load(at("R9", off), 5, mask)
 		f.o("VFMADD213PS", f.v(5), f.v(4), f.v(j))
-		f.store(j, at("DI", off), tail)
+		f.store(j, at("DI", off), mask)
 	})
 	f.ret()
 }
 
-// expLoop computes e^((x-r9)*r8) of CX elements at SI and adds them up by
-// lanes in register 7. With DI among ptrs it stores them.
+// Registers of expLoop: the first two hold the same for all vectors.
+const expTop, expScale, expTotal = 4, 5, 6
+
+// expLoop computes e^((x-top)*scale) of CX elements at SI and leaves their sum
+// in the first lane of register expTotal. With DI among ptrs it stores them.
 func (f *fn) expLoop(prefix string, ptrs []string) {
-	stores := ptrs[0] == "DI"
-	body := func() {
-		f.o("VSUBPS", f.v(9), f.v(0), f.v(0))
-		f.o("VMULPS", f.v(8), f.v(0), f.v(0))
+	f.interleave(f.level.heavy, func(int) { f.zero(expTotal) })
+	f.heavy(prefix, ptrs, f.in, func() {
+		f.o("VSUBPS", f.abs(expTop), f.v(0), f.v(0))
+		f.o("VMULPS", f.abs(expScale), f.v(0), f.v(0))
 		f.atLeast(0, expLow, 0, 1)
-		f.exp(0, 1, 2, 3, true, nil)
+		f.exp(1, 0, 1, 2, 3, true, nil)
+	}, func(off int, mask string) {
+		if ptrs[0] == "DI" {
+			f.store(2, at("DI", off), mask)
+		}
+		switch {
+		case mask == full:
+			f.o("VADDPS", f.v(2), f.v(expTotal), f.v(expTotal))
+		case f.masks:
+			f.o2("VADDPS %s, %s, %s, %s", f.v(2), f.v(expTotal), mask, f.v(expTotal))
+		default:
+			f.o("VANDPS", mask, f.v(2), f.v(2))
+			f.o("VADDPS", f.v(2), f.v(expTotal), f.v(expTotal))
+		}
+	})
+	for j := 1; j < f.level.heavy; j++ {
+		f.o("VADDPS", f.abs(expTotal+j*perVector), f.v(expTotal), f.v(expTotal))
 	}
-	f.zero(7)
-	f.label(prefix + "exp")
-	f.o2("SUBQ $%d, CX", f.lanes)
-	f.o2("JLT  %sexpPart", prefix)
-	f.load("(SI)", 0, false)
-	body()
-	f.o("VADDPS", f.v(2), f.v(7), f.v(7))
-	if stores {
-		f.store(2, "(DI)", false)
-	}
-	f.step(f.bytes(), ptrs...)
-	f.o2("JMP  %sexp", prefix)
-	f.label(prefix + "expPart")
-	f.o2("ADDQ $%d, CX", f.lanes)
-	f.o2("JEQ  %sexpDone", prefix)
-	f.tail()
-	f.load("(SI)", 0, true)
-	body()
-	if f.masks {
-		f.o2("VADDPS %s, %s, K1, %s", f.v(2), f.v(7), f.v(7))
-	} else {
-		f.o("VANDPS", f.v(maskReg), f.v(2), f.v(2))
-		f.o("VADDPS", f.v(2), f.v(7), f.v(7))
-	}
-	if stores {
-		f.store(2, "(DI)", true)
-	}
-	f.label(prefix + "expDone")
+	f.lanesOf("VADDPS", expTotal, 0)
 }
 
-func softmaxRow(f *fn) {
-	f.o2("MOVQ x_base+24(FP), SI")
-	f.o2("MOVQ x_len+32(FP), CX")
+func softmaxRows(f *fn) {
+	f.o2("MOVQ dst_base+0(FP), R9")
+	f.o2("MOVQ x_base+24(FP), R8")
+	f.o2("MOVQ x_len+32(FP), R11 // elements left")
+	f.o2("MOVQ n+48(FP), R10")
+	f.label("row")
+	f.o2("SUBQ R10, R11")
+	f.o2("JLT  end")
+	f.o2("MOVQ R8, SI")
+	f.o2("MOVQ R10, CX")
 	f.maxLoop("max", []string{"SI"})
-	f.o2("VBROADCASTSS X0, %s", f.v(9))
-	ptrs := f.pointers("dst", "x")
-	f.o2("VBROADCASTSS scale+48(FP), %s", f.v(8))
-	f.expLoop("", ptrs)
-	f.lanesOf("VADDPS", 7, 0)
+	f.o2("VBROADCASTSS X0, %s", f.abs(expTop))
+	f.o2("VBROADCASTSS scale+56(FP), %s", f.abs(expScale))
+	f.o2("MOVQ R9, DI")
+	f.o2("MOVQ R8, SI")
+	f.o2("MOVQ R10, CX")
+	f.expLoop("", []string{"DI", "SI"})
 	f.mov(f.c(1), f.v(0))
-	f.o2("VDIVSS X7, X0, X7")
-	f.o2("VBROADCASTSS X7, %s", f.v(7))
-	f.o2("MOVQ dst_base+0(FP), DI")
-	f.o2("MOVQ x_len+32(FP), CX")
-	f.light("scale", []string{"DI"}, func(j, off int, tail bool) {
-		f.load(at("DI", off), j, tail)
+	f.o2("VDIVSS %s, X0, %s", f.x(expTotal), f.x(expTotal))
+	f.o2("VBROADCASTSS %s, %s", f.x(expTotal), f.v(7))
+	f.o2("MOVQ R9, DI")
+	f.o2("MOVQ R10, CX")
+	f.light("scale", []string{"DI"}, func(j, off int, mask string) {
+		f.load(at("DI", off), j, mask)
 		f.o("VMULPS", f.v(7), f.v(j), f.v(j))
-		f.store(j, at("DI", off), tail)
+		f.store(j, at("DI", off), mask)
 	})
+	f.o2("LEAQ (R8)(R10*4), R8")
+	f.o2("LEAQ (R9)(R10*4), R9")
+	f.o2("JMP  row")
+	f.label("end")
 	f.ret()
 }
 
@@ -171,12 +171,13 @@ func pixels(f *fn, deviations bool) {
 // columns sums n vectors of channels while there are so many; 0 means the
 // last channels, fewer than a vector.
 func (f *fn) columns(label string, n int, deviations bool) {
-	tail := n == 0
+	tail, mask := n == 0, full
 	f.label(label)
 	if tail {
 		f.o2("ADDQ $%d, CX", f.lanes)
 		f.o2("JEQ  done")
-		f.tail()
+		f.tail(1)
+		mask = f.mask(0)
 		n = 1
 	} else {
 		f.o2("SUBQ $%d, CX", n*f.lanes)
@@ -186,13 +187,13 @@ func (f *fn) columns(label string, n int, deviations bool) {
 		f.zero(j)
 		if deviations {
 			f.zero(4 + j)
-			f.load(at("R9", j*f.bytes()), 8+j, tail)
+			f.load(at("R9", j*f.bytes()), 8+j, mask)
 		}
 	}
 	f.o2("MOVQ SI, BX // this block of the first pixel")
 	f.label(label + "Pixel")
 	for j := range n {
-		f.load(at("BX", j*f.bytes()), 12, tail)
+		f.load(at("BX", j*f.bytes()), 12, mask)
 		if deviations {
 			f.o("VSUBPS", f.v(8+j), f.v(12), f.v(12))
 			f.o("VFMADD231PS", f.v(12), f.v(12), f.v(4+j))
@@ -203,9 +204,9 @@ func (f *fn) columns(label string, n int, deviations bool) {
 	f.o2("CMPQ BX, R11")
 	f.o2("JLT  %sPixel", label)
 	for j := range n {
-		f.store(j, at("DI", j*f.bytes()), tail)
+		f.store(j, at("DI", j*f.bytes()), mask)
 		if deviations {
-			f.store(4+j, at("R8", j*f.bytes()), tail)
+			f.store(4+j, at("R8", j*f.bytes()), mask)
 		}
 	}
 	if tail {
