@@ -14,7 +14,8 @@ import (
 )
 
 // dispatch checks one package: what is written in assembly for a level is
-// reached only through code that the level guards, a case isa.X clause.
+// reached only through functions that decide by the level (they name one of
+// isa's), and never in a case clause of a lower one.
 type dispatch struct {
 	fset  *token.FileSet
 	files []*ast.File
@@ -80,7 +81,11 @@ func (d *dispatch) pass(report func(name, used, level string, at token.Pos)) {
 					name = ""
 				}
 				if decl.Body != nil {
-					d.walk(decl.Body, d.level[name], name, report)
+					allowed := d.level[name]
+					if decides(decl.Body) {
+						allowed = anyLevel
+					}
+					d.walk(decl.Body, allowed, name, report)
 				}
 			case *ast.GenDecl:
 				for _, s := range decl.Specs {
@@ -95,6 +100,22 @@ func (d *dispatch) pass(report func(name, used, level string, at token.Pos)) {
 	}
 }
 
+const anyLevel = "any level"
+
+// decides reports whether code names a level.
+func decides(body ast.Node) bool {
+	found := false
+	ast.Inspect(body, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && x.Name == "isa" {
+				found = true
+			}
+		}
+		return !found
+	})
+	return found
+}
+
 func (d *dispatch) walk(n ast.Node, allowed, name string, report func(name, used, level string, at token.Pos)) {
 	ast.Inspect(n, func(m ast.Node) bool {
 		switch m := m.(type) {
@@ -104,7 +125,7 @@ func (d *dispatch) walk(n ast.Node, allowed, name string, report func(name, used
 		case *ast.CaseClause:
 			inner := allowed
 			if len(m.List) == 1 {
-				if s, ok := m.List[0].(*ast.SelectorExpr); ok && strings.HasPrefix(s.Sel.Name, "AVX") {
+				if s, ok := m.List[0].(*ast.SelectorExpr); ok && (strings.HasPrefix(s.Sel.Name, "AVX") || s.Sel.Name == "Portable") {
 					inner = s.Sel.Name
 				}
 			}
@@ -116,13 +137,14 @@ func (d *dispatch) walk(n ast.Node, allowed, name string, report func(name, used
 			d.walk(m.Value, allowed, name, report)
 			return false
 		case *ast.Ident:
-			if l := d.level[m.Name]; l != "" && l != allowed && !(l == "AVX2" && allowed == "AVX512") {
-				if allowed != "" {
-					report("", m.Name, l, m.Pos())
-				} else {
-					report(name, m.Name, l, m.Pos())
-				}
+			l := d.level[m.Name]
+			if l == "" || l == allowed || allowed == anyLevel || l == "AVX2" && allowed == "AVX512" {
+				return true
 			}
+			if allowed != "" {
+				name = "" // guarded, but wrongly
+			}
+			report(name, m.Name, l, m.Pos())
 		}
 		return true
 	})
@@ -176,7 +198,8 @@ func For(l isa.Level) *T {
 		{"addAVX2 is used outside", "func tail() {", "func Tail() {"},
 		{"tail is used outside", "		return &avx2", "		return &avx2\n	case isa.Portable: tail()"},
 		{"tail is used outside", "func For(", "func (t *T) M() { tail() }\nfunc For("},
-		{"avx2 is used outside", "case isa.AVX2", "case isa.AVX2, isa.Portable"},
+		{"avx2 is used outside", "case isa.AVX2", "case isa.Portable"},
+		{"avx2 is used outside", "switch l {\n	case isa.AVX2:\n		return &avx2\n	}\n	return nil", "return &avx2"},
 		{"mulAVX512 is used outside", "func tail() {", "func mulAVX512()\nfunc tail() { switch l { case isa.AVX2: mulAVX512() };"},
 		{"mul doesn't name its level", "//go:noescape", "func mul(x []float32)\n//go:noescape"},
 	} {
