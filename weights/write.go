@@ -20,6 +20,22 @@ import (
 // Errors: a duplicate, empty, over-long or non-UTF-8 name, data that does not
 // match dtype and shape, or a failed write; path is then left as it was.
 func Write(path string, tensors []Info, metadata map[string]string) error {
+	for _, t := range tensors {
+		if size, ok := byteSize(t.Shape, t.DType.Size()); !ok || size != len(t.Data) {
+			return badTensor(path, t.Name, "%d bytes of data do not fit %v of shape %v", len(t.Data), t.DType, t.Shape)
+		}
+	}
+	return WriteFrom(path, tensors, metadata, func(t Info, w io.Writer) error {
+		_, err := w.Write(t.Data)
+		return err
+	})
+}
+
+// WriteFrom is Write for data that isn't in memory: data is called once for each
+// tensor, in the order of the file, and writes that tensor's bytes. Info.Data
+// isn't read. An error of data, or bytes too many or too few, leaves path as it
+// was.
+func WriteFrom(path string, tensors []Info, metadata map[string]string, data func(t Info, w io.Writer) error) error {
 	list := append([]Info(nil), tensors...)
 	sort.SliceStable(list, func(i, j int) bool {
 		a, b := list[i], list[j]
@@ -33,24 +49,42 @@ func Write(path string, tensors []Info, metadata map[string]string) error {
 		return err
 	}
 	return Guard(func() error {
-		return writeAtomic(path, func(f io.Writer) error { return writeAll(f, path, head, list) })
+		return writeAtomic(path, func(f io.Writer) error { return writeAll(f, path, head, list, data) })
 	})
 }
 
-func writeAll(f io.Writer, path string, head []byte, list []Info) error {
-	w := bufio.NewWriterSize(f, 1<<20)
+func writeAll(f io.Writer, path string, head []byte, list []Info, data func(t Info, w io.Writer) error) error {
+	w := &countingWriter{w: bufio.NewWriterSize(f, 1<<20)}
 	if _, err := w.Write(head); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	for _, t := range list {
-		if _, err := w.Write(t.Data); err != nil {
+		size, _ := byteSize(t.Shape, t.DType.Size()) // encodeHeader has checked it
+		w.n = 0
+		if err := data(t, w); err != nil {
 			return fmt.Errorf("%s: tensor %q: %w", path, t.Name, err)
 		}
+		if w.n != size {
+			return badTensor(path, t.Name, "%d bytes were written, %v of shape %v has %d", w.n, t.DType, t.Shape, size)
+		}
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.w.Flush(); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// countingWriter counts the bytes of the tensor being written.
+type countingWriter struct {
+	w *bufio.Writer
+	n int
+}
+
+// Write implements io.Writer.
+func (c *countingWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += n
+	return n, err
 }
 
 // encodeHeader returns the length prefix and the padded header of list.
@@ -78,8 +112,8 @@ func encodeHeader(path string, list []Info, metadata map[string]string) ([]byte,
 			return nil, badTensor(path, t.Name, "listed twice")
 		case t.DType.Size() == 0:
 			return nil, badTensor(path, t.Name, "undefined dtype %d", t.DType)
-		case !ok || size != len(t.Data):
-			return nil, badTensor(path, t.Name, "%d bytes of data do not fit %v of shape %v", len(t.Data), t.DType, t.Shape)
+		case !ok:
+			return nil, badTensor(path, t.Name, "shape %v is impossible", t.Shape)
 		}
 		head[t.Name] = entry{t.DType.String(), append([]int{}, t.Shape...), [2]int{at, at + size}}
 		at += size

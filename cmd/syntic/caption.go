@@ -111,7 +111,7 @@ func (a *app) caption(ctx context.Context, args []string, f captionFlags) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	m, err := a.openModel(ctx, d)
+	m, err := caption.Load(ctx, d, a.modelDir())
 	if err != nil {
 		return err
 	}
@@ -151,17 +151,10 @@ func (a *app) caption(ctx context.Context, args []string, f captionFlags) (err e
 // captionBatch describes a few pictures and prints them in order.
 func (a *app) captionBatch(ctx context.Context, m *caption.Model, names []string, f captionFlags, p *progress) (failed bool, err error) {
 	lines := make([]captionLine, len(names))
-	var pictures []*vision.Picture
-	var which []int
 	for i, n := range names {
 		lines[i].File = n
-		pic, err := a.readPicture(ctx, n)
-		if err != nil {
-			lines[i].Error = err.Error()
-			continue
-		}
-		pictures, which = append(pictures, pic), append(which, i)
 	}
+	pictures, which := a.readBatch(ctx, names, func(i int, err error) { lines[i].Error = err.Error() })
 	results, err := m.Caption(ctx, pictures, f.opts)
 	if err != nil {
 		return false, err

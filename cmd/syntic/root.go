@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"syntic/models/caption"
-	"syntic/tensor/graph"
 	"syntic/tools/world"
 )
 
@@ -57,19 +55,20 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.BoolVar(&a.fast, "fast-conv", false, "let convolutions use Winograd transforms (relative error up to 4e-6)")
 	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")
 	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
-	root.AddCommand(newCaption(a), newVersion(a))
+	root.AddCommand(newCaption(a), newDetect(a), newEmbed(a), newMemory(a), newVerify(a), newVersion(a))
 	return root
 }
 
-// openModel loads --model, or the scale model, saying so once.
-func (a *app) openModel(ctx context.Context, d graph.Device) (*caption.Model, error) {
-	dir := world.Model()
+// modelDir returns the folder of --model, or the scale model's, saying so.
+// Commands call it once.
+func (a *app) modelDir() caption.Dir {
 	if a.model != "" {
-		dir = caption.DiskDir(a.model)
-	} else if !a.quiet {
+		return caption.DiskDir(a.model)
+	}
+	if !a.quiet {
 		fmt.Fprintln(a.err, "syntic: "+world.Notice)
 	}
-	return caption.Load(ctx, d, dir)
+	return world.Model()
 }
 
 // printJSON writes one object a line.

@@ -3,7 +3,6 @@ package caption
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -72,11 +71,11 @@ func (m *Model) Caption(ctx context.Context, pictures []*vision.Picture, o Optio
 }
 
 func (m *Model) caption(ctx context.Context, pictures []*vision.Picture, o Options) ([]Result, error) {
-	features, err := m.Features(ctx, pictures, o.Parallel)
+	features, err := m.Encoder.Pictures(ctx, pictures, o.Parallel)
 	if err != nil {
 		return nil, err
 	}
-	d := m.CLIP.Config().Projection
+	d := m.Encoder.Dim()
 	results := make([]Result, len(pictures))
 	projected := features
 	if m.Memory != nil && !o.NoProjection {
@@ -86,7 +85,7 @@ func (m *Model) caption(ctx context.Context, pictures []*vision.Picture, o Optio
 	}
 	labels := make([][]int, len(pictures))
 	if m.Detector != nil && !o.NoTags {
-		objects, err := m.Detect(ctx, pictures, m.threshold(o), o.Parallel)
+		objects, err := m.Detector.Detect(ctx, pictures, m.threshold(o), o.Parallel)
 		if err != nil {
 			return nil, err
 		}
@@ -118,69 +117,6 @@ func (m *Model) threshold(o Options) float32 {
 	return float32(m.Settings.Threshold)
 }
 
-// Features returns the pictures' normalised CLIP features, [len(pictures),D].
-func (m *Model) Features(ctx context.Context, pictures []*vision.Picture, par vision.Parallel) ([]float32, error) {
-	s := m.CLIP.Config().Vision.Image
-	pixels := make([]float32, len(pictures)*s*s*3)
-	for i, p := range pictures {
-		if err := m.clipInput.Tensor(pixels[i*s*s*3:(i+1)*s*s*3], p, par); err != nil {
-			return nil, fmt.Errorf("picture %d: %w", i+1, err)
-		}
-	}
-	d := m.CLIP.Config().Projection
-	f := make([]float32, len(pictures)*d)
-	if err := m.CLIP.ImageFeatures(ctx, f, pixels); err != nil {
-		return nil, err
-	}
-	Normalize(f, d)
-	return f, nil
-}
-
-// Detect returns the objects of each picture whose score is above the
-// threshold. Pictures of one size share a batch; none is padded, so a picture's
-// objects don't depend on its neighbours.
-func (m *Model) Detect(ctx context.Context, pictures []*vision.Picture, threshold float32, par vision.Parallel) ([][]detr.Object, error) {
-	found := make([][]detr.Object, len(pictures))
-	groups := map[[2]int][]int{}
-	var order [][2]int
-	for i, p := range pictures {
-		w, h := m.detrInput.OutputSize(p.W, p.H)
-		size := [2]int{w, h}
-		if groups[size] == nil {
-			order = append(order, size)
-		}
-		groups[size] = append(groups[size], i)
-	}
-	classes := len(m.Detector.Config().Labels)
-	for _, size := range order {
-		for part := range slices.Chunk(groups[size], detectBatch(size)) {
-			w, h := size[0], size[1]
-			pixels := make([]float32, len(part)*w*h*3)
-			for j, i := range part {
-				if err := m.detrInput.Tensor(pixels[j*w*h*3:(j+1)*w*h*3], pictures[i], par); err != nil {
-					return nil, fmt.Errorf("picture %d: %w", i+1, err)
-				}
-			}
-			out, err := m.Detector.Run(ctx, pixels, nil, len(part), h, w)
-			if err != nil {
-				return nil, err
-			}
-			q := len(out.Boxes) / 4 / len(part)
-			for j, i := range part {
-				found[i] = detr.PostProcess(out.Logits[j*q*(classes+1):(j+1)*q*(classes+1)], out.Boxes[j*q*4:(j+1)*q*4],
-					classes, float32(pictures[i].W), float32(pictures[i].H), threshold)
-			}
-		}
-	}
-	return found, nil
-}
-
-// detectBatch keeps a batch near one million pixels: an arena of 800×1066
-// already takes 180 MB, and larger batches gain nothing there.
-func detectBatch(size [2]int) int {
-	return min(max(1, 1<<20/(size[0]*size[1])), maxBatch)
-}
-
 // write runs the prefix and the language model.
 func (m *Model) write(ctx context.Context, results []Result, labels [][]int, o Options) error {
 	prefix, err := m.runPrefix(ctx, results, labels)
@@ -206,8 +142,8 @@ func (m *Model) write(ctx context.Context, results []Result, labels [][]int, o O
 
 // text returns the words of generated tokens, the marks left out.
 func (m *Model) text(ids []int32) string {
-	words := slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return id == m.Tokens.Start() || id == m.Tokens.End() })
-	return strings.TrimSpace(m.Tokens.Decode(words))
+	words := slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return id == m.Encoder.Tokens.Start() || id == m.Encoder.Tokens.End() })
+	return strings.TrimSpace(m.Encoder.Tokens.Decode(words))
 }
 
 type programKey struct {
@@ -218,7 +154,7 @@ type programKey struct {
 
 // runPrefix computes the decoder's prefix, [B,Len,W].
 func (m *Model) runPrefix(ctx context.Context, results []Result, labels [][]int) ([]float32, error) {
-	n, d, most := len(results), m.CLIP.Config().Projection, 1
+	n, d, most := len(results), m.Encoder.Dim(), 1
 	for _, l := range labels {
 		most = max(most, len(l))
 	}
@@ -248,7 +184,7 @@ func (m *Model) runPrefix(ctx context.Context, results []Result, labels [][]int)
 }
 
 func (m *Model) fillTags(p *graph.Program, results []Result, labels [][]int, most int) {
-	d := m.CLIP.Config().Projection
+	d := m.Encoder.Dim()
 	query, tags, keys, present := p.F32("query"), p.F32("tags"), p.F32("keys"), p.F32("present")
 	clear(tags)
 	clear(keys)

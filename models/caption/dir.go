@@ -66,14 +66,24 @@ func (d Dir) glob(pattern string) ([]string, error) {
 	return found, err
 }
 
-// Weights opens the folder's checkpoint, or one file of it, under canonical
-// names whichever naming it uses.
-func (d Dir) Weights(file string) (weights.Source, error) {
+// part returns the folder of one model: name inside d, or d itself where it
+// holds that model alone.
+func (d Dir) part(name string) (Dir, error) {
+	for _, p := range []Dir{d.Sub(name), d} {
+		if p.Has("config.json") {
+			return p, nil
+		}
+	}
+	return Dir{}, fmt.Errorf("%s: neither %s/config.json nor config.json is there; a model directory holds clip/, detr/ and captioner/ in Hugging Face's layout", d, name)
+}
+
+// Weights opens the folder's checkpoint, or one file of it, under the canonical
+// names of the model family whichever naming it uses.
+func (d Dir) Weights(file, family string) (weights.Source, error) {
 	src, err := d.source(file)
 	if err != nil {
 		return nil, err
 	}
-	family, _ := weights.Detect(src)
 	return weights.Canonical(src, family), nil
 }
 

@@ -6,11 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"syntic/models/clip"
 	"syntic/models/decoder"
-	"syntic/models/detr"
-	"syntic/models/token"
-	"syntic/models/vision"
 	"syntic/nn"
 	"syntic/tensor/graph"
 	"syntic/weights"
@@ -20,27 +16,18 @@ import (
 //
 // Concurrency: one call at a time.
 type Model struct {
-	CLIP     *clip.Model
-	Detector *detr.Model // nil where the model folder has none
+	Encoder  *Encoder
+	Detector *Detector // nil where the model folder has none
 	Decoder  *decoder.Model
-	Tokens   *token.Tokenizer
 	Tags     *Vocabulary // nil without a detector
 	Memory   *Memory     // nil where the model folder has none
 	Settings Settings
 
-	clipInput, detrInput vision.Config
-	prefix               *Prefix
-	dev                  graph.Device
-	cache                *graph.Cache[programKey]
-	sources              []weights.Source
+	prefix  *Prefix
+	dev     graph.Device
+	cache   *graph.Cache[programKey]
+	sources []weights.Source
 }
-
-// The folders of a model directory.
-const (
-	clipDir      = "clip"
-	detrDir      = "detr"
-	captionerDir = "captioner"
-)
 
 // Load opens a model directory: clip/ and captioner/, and detr/ where objects
 // are wanted, each in Hugging Face's layout.
@@ -52,76 +39,47 @@ func Load(ctx context.Context, d graph.Device, dir Dir) (*Model, error) {
 	return m, nil
 }
 
-func (m *Model) load(ctx context.Context, dir Dir) error {
-	if err := m.loadCLIP(dir.Sub(clipDir)); err != nil {
+func (m *Model) load(ctx context.Context, dir Dir) (err error) {
+	if m.Encoder, err = LoadEncoder(m.dev, dir); err != nil {
 		return err
 	}
-	if err := m.loadCaptioner(dir.Sub(captionerDir)); err != nil {
+	captioner := dir.Sub("captioner")
+	if err := m.loadCaptioner(captioner); err != nil {
 		return err
 	}
-	if det := dir.Sub(detrDir); det.Has("config.json") {
-		if err := m.loadDetector(ctx, det, dir.Sub(captionerDir)); err != nil {
-			return err
-		}
+	if !dir.Sub("detr").Has("config.json") {
+		return nil
 	}
-	return nil
+	if m.Detector, err = LoadDetector(m.dev, dir); err != nil {
+		return err
+	}
+	return m.loadTags(ctx, captioner)
+}
+
+// loadTags reads the features of the detector's labels, or computes them.
+func (m *Model) loadTags(ctx context.Context, d Dir) (err error) {
+	names := m.Detector.Labels()
+	switch {
+	case d.Has("tags.json"):
+		m.Tags, err = d.readVocabulary(m.Encoder.Dim())
+	case m.prefix.Attn != nil:
+		m.Tags, err = encodeVocabulary(ctx, m.Encoder, names, m.Settings.Template)
+	default:
+		m.Tags = &Vocabulary{Names: names}
+	}
+	if err == nil && len(m.Tags.Names) != len(names) {
+		err = fmt.Errorf("%s/tags.json: %d names for the detector's %d labels", d, len(m.Tags.Names), len(names))
+	}
+	return err
 }
 
 // open remembers a source, so that Close closes it.
 func (m *Model) open(d Dir, file string) (weights.Source, error) {
-	src, err := d.Weights(file)
+	src, err := d.Weights(file, weights.FamilyDecoder)
 	if err == nil {
 		m.sources = append(m.sources, src)
 	}
 	return src, err
-}
-
-func (m *Model) loadCLIP(d Dir) error {
-	config, err := d.Read("config.json")
-	if err != nil {
-		return err
-	}
-	src, err := m.open(d, "")
-	if err != nil {
-		return err
-	}
-	if m.CLIP, err = clip.Load(m.dev, config, src); err != nil {
-		return fmt.Errorf("%s: %w", d, err)
-	}
-	if m.Tokens, err = d.Tokenizer(); err != nil {
-		return err
-	}
-	m.clipInput, err = d.Preprocessor(vision.CLIPConfig(m.CLIP.Config().Vision.Image))
-	return err
-}
-
-func (m *Model) loadDetector(ctx context.Context, d, captioner Dir) error {
-	config, err := d.Read("config.json")
-	if err != nil {
-		return err
-	}
-	src, err := m.open(d, "")
-	if err != nil {
-		return err
-	}
-	if m.Detector, err = detr.Load(m.dev, config, src); err != nil {
-		return fmt.Errorf("%s: %w", d, err)
-	}
-	if m.detrInput, err = d.Preprocessor(vision.DETRConfig()); err != nil {
-		return err
-	}
-	names := m.Detector.Config().Labels
-	if captioner.Has("tags.json") {
-		m.Tags, err = captioner.readVocabulary(m.CLIP.Config().Projection)
-	} else if m.prefix.Attn != nil {
-		m.Tags, err = encodeVocabulary(ctx, m.CLIP, m.Tokens, names, m.Settings.Template)
-	} else {
-		m.Tags = &Vocabulary{Names: names}
-	}
-	if err == nil && len(m.Tags.Names) != len(names) {
-		err = fmt.Errorf("%s/tags.json: %d names for the detector's %d labels", captioner, len(m.Tags.Names), len(names))
-	}
-	return err
 }
 
 func (m *Model) loadCaptioner(d Dir) error {
@@ -150,8 +108,8 @@ func (m *Model) loadCaptioner(d Dir) error {
 	if err := m.loadDecoder(d, cfg, src); err != nil {
 		return fmt.Errorf("%s: %w", d, err)
 	}
-	if cfg.Vocab != m.Tokens.VocabSize() {
-		return fmt.Errorf("%s: the decoder has %d tokens, the tokenizer of %s %d", d, cfg.Vocab, clipDir, m.Tokens.VocabSize())
+	if cfg.Vocab != m.Encoder.Tokens.VocabSize() {
+		return fmt.Errorf("%s: the decoder has %d tokens, the tokenizer %d", d, cfg.Vocab, m.Encoder.Tokens.VocabSize())
 	}
 	return m.loadDefaultMemory(d)
 }
@@ -159,7 +117,7 @@ func (m *Model) loadCaptioner(d Dir) error {
 // loadDecoder fills the decoder and the prefix from one of two layouts: ours,
 // GPT-2 names with prefix.safetensors beside, or DeCap's single checkpoint.
 func (m *Model) loadDecoder(d Dir, cfg decoder.Config, src weights.Source) error {
-	dim := m.CLIP.Config().Projection
+	dim := m.Encoder.Dim()
 	m.Decoder = decoder.New(m.dev, cfg)
 	if !d.Has("prefix.safetensors") {
 		m.prefix = newPrefix(dim, cfg.Width, m.Settings.Heads, false)
@@ -210,7 +168,7 @@ func (m *Model) loadDefaultMemory(d Dir) error {
 // SetMemory makes the captioner project onto another support set, such as texts
 // of the domain that the pictures come from, and closes the former one.
 func (m *Model) SetMemory(memory *Memory) error {
-	if d := m.CLIP.Config().Projection; memory.Dim() != d {
+	if d := m.Encoder.Dim(); memory.Dim() != d {
 		return fmt.Errorf("%s: features of %d values, but CLIP's have %d", memory.Name(), memory.Dim(), d)
 	}
 	err := m.cache.Close()
@@ -224,8 +182,8 @@ func (m *Model) SetMemory(memory *Memory) error {
 // Close frees the programs and closes the files.
 func (m *Model) Close() error {
 	errs := []error{m.cache.Close()}
-	if m.CLIP != nil {
-		errs = append(errs, m.CLIP.Close())
+	if m.Encoder != nil {
+		errs = append(errs, m.Encoder.Close())
 	}
 	if m.Detector != nil {
 		errs = append(errs, m.Detector.Close())

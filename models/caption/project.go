@@ -17,7 +17,7 @@ const projectBatch = 4
 // weighted by softmax(cos/τ), scaled to unit length. With Explain it fills the
 // results' Support.
 func (m *Model) project(ctx context.Context, features []float32, o Options, results []Result) ([]float32, error) {
-	d := m.CLIP.Config().Projection
+	d := m.Encoder.Dim()
 	out := make([]float32, len(features))
 	tau := m.Settings.Tau
 	if o.Tau > 0 {
@@ -151,7 +151,7 @@ func (m *Model) weighTags(r *Result, labels []int) error {
 	if err != nil {
 		return err
 	}
-	d, heads := m.CLIP.Config().Projection, m.prefix.heads
+	d, heads := m.Encoder.Dim(), m.prefix.heads
 	project := func(x []float32, first int) []float64 {
 		y := make([]float64, d)
 		for i := range y {

@@ -7,8 +7,6 @@ import (
 	"math"
 	"strings"
 
-	"syntic/models/clip"
-	"syntic/models/token"
 	"syntic/tensor"
 	"syntic/weights"
 )
@@ -56,33 +54,16 @@ func (d Dir) readVocabulary(dim int) (*Vocabulary, error) {
 }
 
 // encodeVocabulary computes the features of the names with CLIP's text tower.
-func encodeVocabulary(ctx context.Context, m *clip.Model, tok *token.Tokenizer, names []string, template string) (*Vocabulary, error) {
+func encodeVocabulary(ctx context.Context, e *Encoder, names []string, template string) (*Vocabulary, error) {
 	texts := make([]string, len(names))
 	for i, n := range names {
 		texts[i] = strings.ReplaceAll(template, "%s", n)
 	}
-	f, err := EncodeTexts(ctx, m, tok, texts)
+	f, _, err := e.Texts(ctx, texts)
 	if err != nil {
 		return nil, err
 	}
-	return &Vocabulary{Names: names, features: f, dim: m.Config().Projection}, nil
-}
-
-// EncodeTexts returns the normalised CLIP features of texts, [len(texts),D]. A
-// text too long for the tower is cut to its first tokens.
-func EncodeTexts(ctx context.Context, m *clip.Model, tok *token.Tokenizer, texts []string) ([]float32, error) {
-	ids := make([][]int32, len(texts))
-	for i, t := range texts {
-		row, n, _ := tok.Tokenize(t, m.Config().Text.Positions, token.PadEnd)
-		ids[i] = row[:n]
-	}
-	d := m.Config().Projection
-	f := make([]float32, len(texts)*d)
-	if err := m.TextFeatures(ctx, f, ids); err != nil {
-		return nil, err
-	}
-	Normalize(f, d)
-	return f, nil
+	return &Vocabulary{Names: names, features: f, dim: e.Dim()}, nil
 }
 
 // Normalize scales every row of d values to unit length; a zero row stays zero.
