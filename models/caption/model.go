@@ -120,7 +120,7 @@ func (m *Model) loadDecoder(d Dir, cfg decoder.Config, src weights.Source) error
 	dim := m.Encoder.Dim()
 	m.Decoder = decoder.New(m.dev, cfg)
 	if !d.Has("prefix.safetensors") {
-		m.prefix = newPrefix(dim, cfg.Width, m.Settings.Heads, false)
+		m.prefix = NewPrefix(dim, cfg.Width, m.Settings.Heads, false)
 		return nn.Load(&struct {
 			Decoder *decoder.Model `w:"decoder"`
 			Project *nn.Linear     `w:"clip_project.model.0"`
@@ -140,7 +140,7 @@ func (m *Model) loadDecoder(d Dir, cfg decoder.Config, src weights.Source) error
 	if aux && dim%m.Settings.Heads != 0 {
 		return fmt.Errorf("features of %d values don't divide into %d heads", dim, m.Settings.Heads)
 	}
-	m.prefix = newPrefix(dim, cfg.Width, m.Settings.Heads, aux)
+	m.prefix = NewPrefix(dim, cfg.Width, m.Settings.Heads, aux)
 	return nn.Load(m.prefix, "", prefix)
 }
 

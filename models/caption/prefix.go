@@ -25,9 +25,9 @@ type MultiHead struct {
 	query, keyValue *nn.Linear // rows of the packed weight
 }
 
-// newPrefix returns the module for features of d values and a decoder of width
-// w; without aux it is the projection alone.
-func newPrefix(d, w, heads int, aux bool) *Prefix {
+// NewPrefix returns the module for features of d values and a decoder of width
+// w, without weights; without aux it is the projection alone.
+func NewPrefix(d, w, heads int, aux bool) *Prefix {
 	p := &Prefix{Image: nn.NewLinear(d, w, true), heads: heads}
 	if aux {
 		in := &nn.Linear{Weight: graph.NewParam(3*d, d), Bias: graph.NewParam(3 * d)}
