@@ -122,6 +122,12 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 	t.acc = unsafe.Pointer(&wide[k.span*k.nr])
 	kept := t.flags&(loadAcc|storeAcc) != 0
 	tiles := (M + k.mr - 1) / k.mr
+	// A tile fetches one row of next, or its share of all where they have no gaps.
+	fetch, advance := t.k, ldn
+	if ldn == t.k {
+		fetch = min(8*t.k, M*ldn/max(1, (tiles-4)*(n1-n0)/k.nr)+16)
+		advance = fetch
+	}
 	for n := n0; n < n1; n += k.nr {
 		t.b = k.panel(w, n, k0, t.k, wide)
 		t.cols = min(k.nr, w.N-n)
@@ -145,8 +151,8 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 			if quarter := t.k * k.nr / 4; i < 4 && n+k.nr < n1 && w.typ == F32 {
 				t.ahead, t.aheadStep = unsafe.Pointer(&w.f[(n+k.nr)*w.K+k0*k.nr+i*quarter]), 64
 			} else if len(next) > 0 {
-				t.ahead, t.aheadStep = unsafe.Pointer(&next[0]), 8
-				next = next[min(ldn, len(next)):]
+				t.ahead, t.aheadStep = unsafe.Pointer(&next[0]), uintptr(8*fetch/t.k)
+				next = next[min(advance, len(next)):]
 			}
 			k.run(&t)
 		}

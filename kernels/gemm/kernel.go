@@ -35,7 +35,7 @@ func For(l isa.Level) *Kernel {
 	}
 	switch l {
 	case isa.AVX512:
-		return &Kernel{l, 14, 32, 112, 1024, 512, elem.For(l)}
+		return &Kernel{l, 14, 32, 84, 1024, 512, elem.For(l)}
 	case isa.AVX2:
 		return &Kernel{l, 6, 16, 96, 512, 512, elem.For(l)}
 	}

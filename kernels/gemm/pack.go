@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"unsafe"
-
-	"syntic/kernels/par"
 )
 
 // packStep is how many k are packed at a time: 32 columns of them are 8 KB.
@@ -18,7 +16,7 @@ func bytesOf(f []float32) []byte {
 }
 
 func alignedHalf(n int) []uint16 {
-	f := par.Aligned((n + 1) / 2)
+	f := allocate((n + 1) / 2)
 	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(f))), n)
 }
 
