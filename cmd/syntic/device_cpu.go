@@ -33,3 +33,6 @@ func (a *app) openCPU() (*cpu.Device, error) {
 	}
 	return d, nil
 }
+
+// gpuNote is what doctor says about GPUs.
+const gpuNote = "not used: this build computes on the CPU only"

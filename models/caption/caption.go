@@ -123,11 +123,7 @@ func (m *Model) write(ctx context.Context, results []Result, labels [][]int, o O
 	if err != nil {
 		return err
 	}
-	opts := decoder.Options{
-		Max: cmp.Or(o.MaxTokens, m.Settings.MaxTokens), EOS: m.Decoder.Config().EOS,
-		Beams: o.Beams, Temperature: o.Temperature, TopP: o.TopP, Seed: o.Seed,
-	}
-	texts, err := m.Decoder.Generate(ctx, prefix, len(results), m.prefix.Len(), opts)
+	texts, err := m.Decoder.Generate(ctx, prefix, len(results), m.prefix.Len(), m.generation(o))
 	if err != nil {
 		return err
 	}
@@ -138,6 +134,14 @@ func (m *Model) write(ctx context.Context, results []Result, labels [][]int, o O
 		}
 	}
 	return nil
+}
+
+// generation returns how the language model is to write.
+func (m *Model) generation(o Options) decoder.Options {
+	return decoder.Options{
+		Max: cmp.Or(o.MaxTokens, m.Settings.MaxTokens), EOS: m.Decoder.Config().EOS,
+		Beams: o.Beams, Temperature: o.Temperature, TopP: o.TopP, Seed: o.Seed,
+	}
 }
 
 // text returns the words of generated tokens, the marks left out.

@@ -41,13 +41,9 @@ type beam struct {
 	over   bool // Mean: the end mark was reached
 }
 
-func (m *Model) beams(ctx context.Context, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
+func (m *Model) beams(ctx context.Context, s *session, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
 	o.Beams = max(o.Beams, 1)
 	k, per := o.Beams, p*m.cfg.Width
-	s, err := m.session(sessionKey{n * k, p, p + o.Max, ranked})
-	if err != nil {
-		return nil, err
-	}
 	all := make([]float32, 0, n*k*per)
 	searches := make([]*search, n)
 	for i := range n {

@@ -33,24 +33,49 @@ func (m *Model) Generate(ctx context.Context, prefix []float32, n, p int, o Opti
 	if n < 1 || p < 1 || len(prefix) != n*p*m.cfg.Width {
 		return nil, fmt.Errorf("decoder: %d prefix values aren't %d×%d vectors of %d", len(prefix), n, p, m.cfg.Width)
 	}
-	// The last token is never read back, so it needs no position.
-	if o.Max < 1 || p+o.Max-1 > m.cfg.Positions {
-		return nil, fmt.Errorf("decoder: a prefix of %d and %d tokens; the model has %d positions", p, o.Max, m.cfg.Positions)
-	}
-	switch {
-	case o.Temperature > 0:
-		return m.sample(ctx, prefix, n, p, o)
-	case o.Beams > 1 || o.Rank == Finished:
-		return m.beams(ctx, prefix, n, p, o)
-	}
-	return m.greedy(ctx, prefix, n, p, o)
-}
-
-func (m *Model) greedy(ctx context.Context, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
-	s, err := m.session(sessionKey{n, p, p + o.Max, greedy})
+	s, err := m.session(m.key(n, p, o))
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case o.Temperature > 0:
+		return m.sample(ctx, s, prefix, n, o)
+	case o.ranked():
+		return m.beams(ctx, s, prefix, n, p, o)
+	}
+	return m.greedy(ctx, s, prefix, n, o)
+}
+
+// ranked reports whether several texts of one picture compete.
+func (o *Options) ranked() bool { return o.Beams > 1 || o.Rank == Finished }
+
+// key returns the shape of the session that Generate needs.
+func (m *Model) key(n, p int, o Options) sessionKey {
+	k := sessionKey{n, p, p + o.Max, greedy}
+	if o.Temperature > 0 || o.ranked() {
+		k.mode = ranked
+	}
+	if o.Temperature <= 0 && o.ranked() {
+		k.rows *= max(o.Beams, 1)
+	}
+	return k
+}
+
+// Plan returns the bytes of activations and of cached keys and values that
+// Generate needs beside the weights.
+func (m *Model) Plan(n, p int, o Options) (arena, states int, err error) {
+	k := m.key(n, p, o)
+	s, err := m.session(k)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, t := range s.states {
+		states += 4 * t.Shape.Elems()
+	}
+	return s.first.ArenaBytes() + s.next.ArenaBytes(), states, nil
+}
+
+func (m *Model) greedy(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {
 	if err := s.start(ctx, prefix); err != nil {
 		return nil, err
 	}

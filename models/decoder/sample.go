@@ -9,11 +9,7 @@ import (
 
 // sample draws each text with its own generator, seeded by Options.Seed and the
 // text's index, so that a text doesn't depend on the others.
-func (m *Model) sample(ctx context.Context, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
-	s, err := m.session(sessionKey{n, p, p + o.Max, ranked})
-	if err != nil {
-		return nil, err
-	}
+func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {
 	if err := s.start(ctx, prefix); err != nil {
 		return nil, err
 	}

@@ -37,6 +37,10 @@ type session struct {
 const maxSessions = 4
 
 func (m *Model) session(key sessionKey) (*session, error) {
+	// The last token is never read back, so it needs no position.
+	if most := key.length - key.prefix; most < 1 || key.length-1 > m.cfg.Positions {
+		return nil, fmt.Errorf("decoder: a prefix of %d and %d tokens; the model has %d positions", key.prefix, most, m.cfg.Positions)
+	}
 	if i := slices.Index(m.recent, key); i >= 0 {
 		m.recent = append(slices.Delete(m.recent, i, i+1), key)
 		return m.sessions[key], nil
