@@ -31,6 +31,7 @@ type Op struct {
 	k    *Kernel
 	pool *par.Pool
 	c    float32 // Scale·log2(e): scores are kept as powers of two
+	none float32 // the infinity that c makes -Inf
 
 	chunk  int // row road: queries of a unit of work
 	chunks int // row road: units of a head; tile road: tasks of a head
@@ -78,6 +79,7 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	} else {
 		o.c = float32(float64(s.Scale) * math.Log2E)
 	}
+	o.none = float32(math.Copysign(math.Inf(1), -float64(o.c)))
 	if k.scores[1] == nil || s.LQ <= k.few {
 		o.planRows()
 	} else {
@@ -127,7 +129,7 @@ func (o *Op) Run(dst, q, k, v, mask []float32, lk int, ws []float32) {
 		if o.KeyMask {
 			o.countKept()
 		}
-		o.pool.Run(o.B*o.H*((lk+packKeys-1)/packKeys), o.pack)
+		o.pool.Run(o.B*((lk+packKeys-1)/packKeys), o.pack)
 	}
 	o.pool.Run(o.tasks, o.task)
 	o.dst, o.q, o.kk, o.vv, o.mask, o.ws = nil, nil, nil, nil, nil, nil

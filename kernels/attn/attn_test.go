@@ -177,8 +177,10 @@ func TestAgainstReference(t *testing.T) {
 		}
 		check(Spec{B: 1, H: 1, LQ: 520, LK: 700, D: 40}, 700)
 		check(Spec{B: 1, H: 1, LQ: 300, LK: 300, D: 16, Causal: true}, 300)
-		check(Spec{B: 1, H: 1, LQ: 9, LK: 9, D: 16, Scale: -0.5}, 9)
-		check(Spec{B: 1, H: 1, LQ: 9, LK: 9, D: 16, Scale: 3}, 9)
+		for _, lq := range []int{1, 9, 12} {
+			check(Spec{B: 1, H: 1, LQ: lq, LK: 9, D: 16, Scale: -0.5, KeyMask: true}, 9)
+			check(Spec{B: 1, H: 1, LQ: lq, LK: 9, D: 16, Scale: 3}, 9)
+		}
 	})
 }
 

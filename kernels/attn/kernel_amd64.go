@@ -17,7 +17,7 @@ func For(l isa.Level) *Kernel {
 }
 
 var avx2 = Kernel{
-	level: isa.AVX2, lanes: 8, rows: 4, few: 4,
+	level: isa.AVX2, lanes: 8, rows: 4, few: 6, rest: 3,
 	dots: dotsAVX2, softmax: softmaxRowAVX2, accum: accumAVX2,
 	scores:    [...]func(s, q, k *float32, stride, n, d int){nil, scores1AVX2, scores2AVX2, scores3AVX2},
 	online:    softmaxAVX2,
@@ -26,7 +26,7 @@ var avx2 = Kernel{
 }
 
 var avx512 = Kernel{
-	level: isa.AVX512, lanes: 16, rows: 8, few: 6,
+	level: isa.AVX512, lanes: 16, rows: 8, few: 6, rest: 4,
 	dots: dotsAVX512, softmax: softmaxRowAVX512, accum: accumAVX512,
 	scores:    [...]func(s, q, k *float32, stride, n, d int){nil, scores1AVX512, scores2AVX512, scores3AVX512},
 	online:    softmaxAVX512,

@@ -26,6 +26,7 @@ type Kernel struct {
 	values    [maxVecs + 1]func(o, s, v, corr *float32, stride, n, d int)
 	transpose func(dst, src, c *float32, dstRow, srcRow, dstStep, srcStep, cols, out int)
 	rows      int // keys that scores takes at once
+	rest      int // up to this many queries beyond whole vectors take it too
 	few       int // up to this many queries take the row road
 }
 

@@ -23,10 +23,15 @@ func (o *Op) rowTask(worker, task int) {
 		head := u / o.chunks
 		b, h := head/o.H, head%o.H
 		first := u % o.chunks * o.chunk
-		for i := first; i < min(first+o.chunk, o.LQ); i++ {
-			out := o.dst[b*o.BatchO+i*o.StrideO+h*o.D:][:o.D]
-			o.row(out, s, b, h, i)
-		}
+		o.oneByOne(s, b, h, first, min(first+o.chunk, o.LQ))
+	}
+}
+
+// oneByOne attends with the queries [from,to) of a head on the row road; s is
+// scratch.
+func (o *Op) oneByOne(s []float32, b, h, from, to int) {
+	for i := from; i < to; i++ {
+		o.row(o.dst[b*o.BatchO+i*o.StrideO+h*o.D:][:o.D], s, b, h, i)
 	}
 }
 
@@ -52,7 +57,7 @@ func (o *Op) scores(s []float32, b, h, i int) {
 	}
 	if o.KeyMask {
 		for j := range s[:n] {
-			s[j] = minusInf
+			s[j] = o.none
 		}
 	}
 	q := &o.q[b*o.BatchQ+i*o.StrideQ+h*o.D:][:o.D][0]
@@ -65,7 +70,7 @@ func (o *Op) scores(s []float32, b, h, i int) {
 	}
 	vecs := (n + o.k.lanes - 1) / o.k.lanes
 	for j := n; j < vecs*o.k.lanes; j++ {
-		s[j] = minusInf
+		s[j] = o.none
 	}
 	o.k.softmax(&s[0], vecs, o.c)
 }
