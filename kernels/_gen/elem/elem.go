@@ -45,8 +45,8 @@ func elemFiles() []file {
 			zip("mul", "dst = x * y", "VMULPS"),
 			{"affine", "(dst, x []float32, s, t float32)", "dst = x*s + t", func(f *fn) {
 				ptrs := f.pointers("dst", "x")
-				f.o2("VBROADCASTSS s+48(FP), %s", f.v(8))
-				f.o2("VBROADCASTSS t+52(FP), %s", f.v(9))
+				f.line("VBROADCASTSS s+48(FP), %s", f.v(8))
+				f.line("VBROADCASTSS t+52(FP), %s", f.v(9))
 				f.light("", ptrs, func(j, off int, mask string) {
 					f.load(at("SI", off), j, mask)
 					f.o("VFMADD213PS", f.v(9), f.v(8), f.v(j))
@@ -56,7 +56,7 @@ func elemFiles() []file {
 			}},
 			{"axpy", "(dst, x []float32, s float32)", "dst += x*s", func(f *fn) {
 				ptrs := f.pointers("dst", "x")
-				f.o2("VBROADCASTSS s+48(FP), %s", f.v(8))
+				f.line("VBROADCASTSS s+48(FP), %s", f.v(8))
 				f.light("", ptrs, func(j, off int, mask string) {
 					f.load(at("SI", off), j, mask)
 					f.load(at("DI", off), j+4, mask)
@@ -69,25 +69,25 @@ func elemFiles() []file {
 		}},
 		{"elem", "reduce", []kernel{
 			{"sum", "(x []float32) (ret float32)", "four vectors of partial sums, joined pairwise", func(f *fn) {
-				f.o2("MOVQ x_base+0(FP), SI")
-				f.o2("MOVQ x_len+8(FP), CX")
+				f.line("MOVQ x_base+0(FP), SI")
+				f.line("MOVQ x_len+8(FP), CX")
 				f.sumLoop([]string{"SI"}, func(j, off int, mask string) {
 					f.load(at("SI", off), 4+j, mask)
 					f.o("VADDPS", f.v(4+j), f.v(j), f.v(j))
 				})
-				f.o2("VMOVSS X0, ret+24(FP)")
+				f.line("VMOVSS X0, ret+24(FP)")
 				f.ret()
 			}},
 			{"dot", "(x, y []float32) (ret float32)", "as sum, of x*y", func(f *fn) {
-				f.o2("MOVQ x_base+0(FP), SI")
-				f.o2("MOVQ x_len+8(FP), CX")
-				f.o2("MOVQ y_base+24(FP), DI")
+				f.line("MOVQ x_base+0(FP), SI")
+				f.line("MOVQ x_len+8(FP), CX")
+				f.line("MOVQ y_base+24(FP), DI")
 				f.sumLoop([]string{"SI", "DI"}, func(j, off int, mask string) {
 					f.load(at("SI", off), 4+j, mask)
 					f.load(at("DI", off), 8, mask)
 					f.o("VFMADD231PS", f.v(8), f.v(4+j), f.v(j))
 				})
-				f.o2("VMOVSS X0, ret+48(FP)")
+				f.line("VMOVSS X0, ret+48(FP)")
 				f.ret()
 			}},
 			{"max", "(x []float32) (ret float32)", "the largest element; NaN if there is one", maxKernel},
@@ -104,9 +104,9 @@ func elemFiles() []file {
 func (f *fn) pointers(names ...string) []string {
 	regs := []string{"DI", "SI", "R8", "R9"}[:len(names)]
 	for i, n := range names {
-		f.o2("MOVQ %s_base+%d(FP), %s", n, 24*i, regs[i])
+		f.line("MOVQ %s_base+%d(FP), %s", n, 24*i, regs[i])
 	}
-	f.o2("MOVQ x_len+32(FP), CX")
+	f.line("MOVQ x_len+32(FP), CX")
 	return regs
 }
 
@@ -131,7 +131,7 @@ func zip(name, doc, op string) kernel {
 				f.load(at("R8", off), 4, mask)
 				f.o(op, f.v(4), f.v(j), f.v(j))
 			} else {
-				f.o2("%s %s, %s, %s", op, at("R8", off), f.v(j), f.v(j))
+				f.line("%s %s, %s, %s", op, at("R8", off), f.v(j), f.v(j))
 			}
 			f.store(j, at("DI", off), mask)
 		})
@@ -140,16 +140,16 @@ func zip(name, doc, op string) kernel {
 }
 
 func affineRows(f *fn) {
-	f.o2("MOVQ dst_base+0(FP), DI")
-	f.o2("MOVQ x_base+24(FP), SI")
-	f.o2("MOVQ x_len+32(FP), BX // elements left")
-	f.o2("MOVQ s_len+56(FP), R10 // C")
+	f.line("MOVQ dst_base+0(FP), DI")
+	f.line("MOVQ x_base+24(FP), SI")
+	f.line("MOVQ x_len+32(FP), BX // elements left")
+	f.line("MOVQ s_len+56(FP), R10 // C")
 	f.label("row")
-	f.o2("SUBQ R10, BX")
-	f.o2("JLT  end")
-	f.o2("MOVQ s_base+48(FP), R8")
-	f.o2("MOVQ t_base+72(FP), R9")
-	f.o2("MOVQ R10, CX")
+	f.line("SUBQ R10, BX")
+	f.line("JLT  end")
+	f.line("MOVQ s_base+48(FP), R8")
+	f.line("MOVQ t_base+72(FP), R9")
+	f.line("MOVQ R10, CX")
 	f.light("", []string{"DI", "SI", "R8", "R9"}, func(j, off int, mask string) {
 		f.load(at("SI", off), j, mask)
 		f.load(at("R8", off), 4+j, mask)
@@ -157,15 +157,15 @@ func affineRows(f *fn) {
 			f.load(at("R9", off), 8, mask)
 			f.o("VFMADD213PS", f.v(8), f.v(4+j), f.v(j))
 		} else {
-			f.o2("VFMADD213PS %s, %s, %s", at("R9", off), f.v(4+j), f.v(j))
+			f.line("VFMADD213PS %s, %s, %s", at("R9", off), f.v(4+j), f.v(j))
 		}
 		f.store(j, at("DI", off), mask)
 		if mask != full {
-			f.o2("LEAQ (DI)(CX*4), DI")
-			f.o2("LEAQ (SI)(CX*4), SI")
+			f.line("LEAQ (DI)(CX*4), DI")
+			f.line("LEAQ (SI)(CX*4), SI")
 		}
 	})
-	f.o2("JMP  row")
+	f.line("JMP  row")
 	f.label("end")
 	f.ret()
 }
@@ -181,10 +181,10 @@ func (f *fn) sumLoop(ptrs []string, body func(j, off int, mask string)) {
 }
 
 func maxKernel(f *fn) {
-	f.o2("MOVQ x_base+0(FP), SI")
-	f.o2("MOVQ x_len+8(FP), CX")
+	f.line("MOVQ x_base+0(FP), SI")
+	f.line("MOVQ x_len+8(FP), CX")
 	f.maxLoop("", []string{"SI"})
-	f.o2("VMOVSS X0, ret+24(FP)")
+	f.line("VMOVSS X0, ret+24(FP)")
 	f.ret()
 }
 
@@ -198,7 +198,7 @@ func (f *fn) maxLoop(prefix string, ptrs []string) {
 		f.o("VMOVAPS", f.v(low), f.v(j))
 	}
 	if f.masks {
-		f.o2("KXORW K3, K3, K3")
+		f.line("KXORW K3, K3, K3")
 	} else {
 		f.zero(nan)
 	}
@@ -208,7 +208,7 @@ func (f *fn) maxLoop(prefix string, ptrs []string) {
 			f.load(at("SI", off), 4+j, full)
 		case f.masks:
 			f.o("VMOVAPS", f.v(low), f.v(4+j))
-			f.o2("VMOVUPS %s, %s, %s", at("SI", off), mask, f.v(4+j))
+			f.line("VMOVUPS %s, %s, %s", at("SI", off), mask, f.v(4+j))
 		default:
 			f.load(at("SI", off), 4+j, mask)
 			f.o("VBLENDVPS", mask, f.v(4+j), f.v(low), f.v(4+j))
@@ -216,7 +216,7 @@ func (f *fn) maxLoop(prefix string, ptrs []string) {
 		f.o("VMAXPS", f.v(4+j), f.v(j), f.v(j))
 		if f.masks {
 			f.o("VCMPPS", "$3", f.v(4+j), f.v(4+j), "K2")
-			f.o2("KORW K2, K3, K3")
+			f.line("KORW K2, K3, K3")
 		} else {
 			f.o("VCMPPS", "$3", f.v(4+j), f.v(4+j), f.v(10))
 			f.o("VORPS", f.v(10), f.v(nan), f.v(nan))
@@ -225,77 +225,77 @@ func (f *fn) maxLoop(prefix string, ptrs []string) {
 	f.fold("VMAXPS", 0, 4)
 	f.say("NaN beats all: VMAXPS alone would lose it")
 	if f.masks {
-		f.o2("KORTESTW K3, K3")
+		f.line("KORTESTW K3, K3")
 	} else {
 		f.o("VTESTPS", f.v(nan), f.v(nan))
 	}
-	f.o2("JEQ  %sordered", prefix)
-	f.o2("VPCMPEQD X0, X0, X0")
+	f.line("JEQ  %sordered", prefix)
+	f.line("VPCMPEQD X0, X0, X0")
 	f.label(prefix + "ordered")
 }
 
 func findGreater(f *fn) {
-	f.o2("MOVQ x_base+0(FP), SI")
-	f.o2("MOVQ x_len+8(FP), CX")
-	f.o2("MOVQ SI, R8")
-	f.o2("VBROADCASTSS than+24(FP), %s", f.v(8))
+	f.line("MOVQ x_base+0(FP), SI")
+	f.line("MOVQ x_len+8(FP), CX")
+	f.line("MOVQ SI, R8")
+	f.line("VBROADCASTSS than+24(FP), %s", f.v(8))
 	f.label("loop4")
-	f.o2("SUBQ $%d, CX", 4*f.lanes)
-	f.o2("JLT  rest")
+	f.line("SUBQ $%d, CX", 4*f.lanes)
+	f.line("JLT  rest")
 	for j := range 4 {
 		if f.masks {
-			f.o2("VMOVUPS %s, %s", at("SI", j*f.bytes()), f.v(j))
-			f.o2("VCMPPS $0x16, %s, %s, K%d", f.v(8), f.v(j), 4+j)
+			f.line("VMOVUPS %s, %s", at("SI", j*f.bytes()), f.v(j))
+			f.line("VCMPPS $0x16, %s, %s, K%d", f.v(8), f.v(j), 4+j)
 		} else {
-			f.o2("VMOVUPS %s, %s", at("SI", j*f.bytes()), f.v(j))
-			f.o2("VCMPPS $0x16, %s, %s, %s", f.v(8), f.v(j), f.v(j))
+			f.line("VMOVUPS %s, %s", at("SI", j*f.bytes()), f.v(j))
+			f.line("VCMPPS $0x16, %s, %s, %s", f.v(8), f.v(j), f.v(j))
 		}
 	}
 	if f.masks {
-		f.o2("KORW K4, K5, K4")
-		f.o2("KORW K6, K7, K6")
-		f.o2("KORTESTW K4, K6")
+		f.line("KORW K4, K5, K4")
+		f.line("KORW K6, K7, K6")
+		f.line("KORTESTW K4, K6")
 	} else {
 		f.o("VORPS", f.v(0), f.v(1), f.v(0))
 		f.o("VORPS", f.v(2), f.v(3), f.v(2))
 		f.o("VORPS", f.v(0), f.v(2), f.v(0))
 		f.o("VTESTPS", f.v(0), f.v(0))
 	}
-	f.o2("JNE  rest // somewhere here: the loop below finds it")
+	f.line("JNE  rest // somewhere here: the loop below finds it")
 	f.step(4*f.bytes(), "SI")
-	f.o2("JMP  loop4")
+	f.line("JMP  loop4")
 	f.label("rest")
-	f.o2("ADDQ $%d, CX", 4*f.lanes)
+	f.line("ADDQ $%d, CX", 4*f.lanes)
 	f.label("loop1")
-	f.o2("SUBQ $%d, CX", f.lanes)
-	f.o2("JLT  part")
+	f.line("SUBQ $%d, CX", f.lanes)
+	f.line("JLT  part")
 	f.load("(SI)", 0, full)
 	f.greater()
-	f.o2("JNE  found")
+	f.line("JNE  found")
 	f.step(f.bytes(), "SI")
-	f.o2("JMP  loop1")
+	f.line("JMP  loop1")
 	f.label("part")
-	f.o2("ADDQ $%d, CX", f.lanes)
-	f.o2("JEQ  none")
+	f.line("ADDQ $%d, CX", f.lanes)
+	f.line("JEQ  none")
 	f.tail(1)
 	f.load("(SI)", 0, f.mask(0))
 	f.greater()
 	f.say("lanes beyond the last element don't count")
-	f.o2("MOVL $1, BX")
-	f.o2("SHLL CX, BX")
-	f.o2("DECL BX")
-	f.o2("ANDL BX, AX")
-	f.o2("JNE  found")
+	f.line("MOVL $1, BX")
+	f.line("SHLL CX, BX")
+	f.line("DECL BX")
+	f.line("ANDL BX, AX")
+	f.line("JNE  found")
 	f.label("none")
-	f.o2("MOVQ x_len+8(FP), AX")
-	f.o2("MOVQ AX, ret+32(FP)")
+	f.line("MOVQ x_len+8(FP), AX")
+	f.line("MOVQ AX, ret+32(FP)")
 	f.ret()
 	f.label("found")
-	f.o2("BSFL AX, AX")
-	f.o2("SUBQ R8, SI")
-	f.o2("SHRQ $2, SI")
-	f.o2("ADDQ SI, AX")
-	f.o2("MOVQ AX, ret+32(FP)")
+	f.line("BSFL AX, AX")
+	f.line("SUBQ R8, SI")
+	f.line("SHRQ $2, SI")
+	f.line("ADDQ SI, AX")
+	f.line("MOVQ AX, ret+32(FP)")
 	f.ret()
 }
 
@@ -303,11 +303,11 @@ func findGreater(f *fn) {
 // the zero flag if there are none.
 func (f *fn) greater() {
 	if f.masks {
-		f.o2("VCMPPS $0x16, %s, %s, K4", f.v(8), f.v(0))
-		f.o2("KMOVW K4, AX")
+		f.line("VCMPPS $0x16, %s, %s, K4", f.v(8), f.v(0))
+		f.line("KMOVW K4, AX")
 	} else {
-		f.o2("VCMPPS $0x16, %s, %s, %s", f.v(8), f.v(0), f.v(0))
-		f.o2("VMOVMSKPS %s, AX", f.v(0))
+		f.line("VCMPPS $0x16, %s, %s, %s", f.v(8), f.v(0), f.v(0))
+		f.line("VMOVMSKPS %s, AX", f.v(0))
 	}
-	f.o2("TESTL AX, AX")
+	f.line("TESTL AX, AX")
 }

@@ -13,22 +13,22 @@ const maskReg = 15
 // and DX.
 func (f *fn) tail(vectors int) {
 	if f.masks {
-		f.o2("MOVL $-1, AX")
-		f.o2("SHLL CX, AX")
-		f.o2("NOTL AX")
-		f.o2("KMOVW AX, K1")
+		f.line("MOVL $-1, AX")
+		f.line("SHLL CX, AX")
+		f.line("NOTL AX")
+		f.line("KMOVW AX, K1")
 		if vectors > 1 {
-			f.o2("SHRL $16, AX")
-			f.o2("KMOVW AX, K2")
+			f.line("SHRL $16, AX")
+			f.line("KMOVW AX, K2")
 		}
 		return
 	}
 	f.usesMaskTable = true
-	f.o2("LEAQ tailMask<>+64(SB), AX")
-	f.o2("MOVQ CX, DX")
-	f.o2("NEGQ DX")
+	f.line("LEAQ tailMask<>+64(SB), AX")
+	f.line("MOVQ CX, DX")
+	f.line("NEGQ DX")
 	for j := range vectors {
-		f.o2("VMOVUPS %s(DX*4), %s", at("AX", 32*j), f.mask(j))
+		f.line("VMOVUPS %s(DX*4), %s", at("AX", 32*j), f.mask(j))
 	}
 }
 
@@ -55,22 +55,22 @@ const full = ""
 func (f *fn) load(mem string, r int, mask string) {
 	switch {
 	case mask == full:
-		f.o2("VMOVUPS %s, %s", mem, f.v(r))
+		f.line("VMOVUPS %s, %s", mem, f.v(r))
 	case f.masks:
-		f.o2("VMOVUPS.Z %s, %s, %s", mem, mask, f.v(r))
+		f.line("VMOVUPS.Z %s, %s, %s", mem, mask, f.v(r))
 	default:
-		f.o2("VMASKMOVPS %s, %s, %s", mem, mask, f.v(r))
+		f.line("VMASKMOVPS %s, %s, %s", mem, mask, f.v(r))
 	}
 }
 
 func (f *fn) store(r int, mem string, mask string) {
 	switch {
 	case mask == full:
-		f.o2("VMOVUPS %s, %s", f.v(r), mem)
+		f.line("VMOVUPS %s, %s", f.v(r), mem)
 	case f.masks:
-		f.o2("VMOVUPS %s, %s, %s", f.v(r), mask, mem)
+		f.line("VMOVUPS %s, %s, %s", f.v(r), mask, mem)
 	default:
-		f.o2("VMASKMOVPS %s, %s, %s", f.v(r), mask, mem)
+		f.line("VMASKMOVPS %s, %s, %s", f.v(r), mask, mem)
 	}
 }
 
@@ -89,23 +89,23 @@ func (f *fn) heavy(prefix string, ptrs []string, in func(off int, mask string), 
 		})
 	}
 	f.label(prefix + "loop")
-	f.o2("SUBQ $%d, CX", n*f.lanes)
-	f.o2("JLT  %spart", prefix)
+	f.line("SUBQ $%d, CX", n*f.lanes)
+	f.line("JLT  %spart", prefix)
 	each(in, false)
 	f.label(prefix + "math")
 	f.interleave(n, func(int) { body() })
-	f.o2("TESTQ CX, CX // negative in the tail")
-	f.o2("JLT  %slast", prefix)
+	f.line("TESTQ CX, CX // negative in the tail")
+	f.line("JLT  %slast", prefix)
 	each(out, false)
 	f.step(n*f.bytes(), ptrs...)
-	f.o2("JMP  %sloop", prefix)
+	f.line("JMP  %sloop", prefix)
 	f.label(prefix + "part")
-	f.o2("ADDQ $%d, CX", n*f.lanes)
-	f.o2("JEQ  %sdone", prefix)
+	f.line("ADDQ $%d, CX", n*f.lanes)
+	f.line("JEQ  %sdone", prefix)
 	f.tail(n)
 	each(in, true)
-	f.o2("MOVQ $-1, CX")
-	f.o2("JMP  %smath", prefix)
+	f.line("MOVQ $-1, CX")
+	f.line("JMP  %smath", prefix)
 	f.label(prefix + "last")
 	each(out, true)
 	f.label(prefix + "done")
@@ -115,24 +115,24 @@ func (f *fn) heavy(prefix string, ptrs []string, in func(off int, mask string), 
 // vector j of an iteration, off bytes from the pointers.
 func (f *fn) light(prefix string, ptrs []string, body func(j, off int, mask string)) {
 	f.label(prefix + "loop4")
-	f.o2("SUBQ $%d, CX", 4*f.lanes)
-	f.o2("JLT  %srest", prefix)
+	f.line("SUBQ $%d, CX", 4*f.lanes)
+	f.line("JLT  %srest", prefix)
 	for j := range 4 {
 		body(j, j*f.bytes(), full)
 	}
 	f.step(4*f.bytes(), ptrs...)
-	f.o2("JMP  %sloop4", prefix)
+	f.line("JMP  %sloop4", prefix)
 	f.label(prefix + "rest")
-	f.o2("ADDQ $%d, CX", 4*f.lanes)
+	f.line("ADDQ $%d, CX", 4*f.lanes)
 	f.label(prefix + "loop1")
-	f.o2("SUBQ $%d, CX", f.lanes)
-	f.o2("JLT  %spart", prefix)
+	f.line("SUBQ $%d, CX", f.lanes)
+	f.line("JLT  %spart", prefix)
 	body(0, 0, full)
 	f.step(f.bytes(), ptrs...)
-	f.o2("JMP  %sloop1", prefix)
+	f.line("JMP  %sloop1", prefix)
 	f.label(prefix + "part")
-	f.o2("ADDQ $%d, CX", f.lanes)
-	f.o2("JEQ  %sdone", prefix)
+	f.line("ADDQ $%d, CX", f.lanes)
+	f.line("JEQ  %sdone", prefix)
 	f.tail(1)
 	body(0, 0, f.mask(0))
 	f.label(prefix + "done")

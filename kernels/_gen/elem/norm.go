@@ -9,20 +9,20 @@ func normFiles() []file {
 		{"norm", "softmax", []kernel{
 			{"expSum", "(dst, x []float32, scale, top float32) (ret float32)", "dst = e^((x-top)*scale), the result their sum", func(f *fn) {
 				ptrs := f.pointers("dst", "x")
-				f.o2("VBROADCASTSS scale+48(FP), %s", f.abs(expScale))
-				f.o2("VBROADCASTSS top+52(FP), %s", f.abs(expTop))
+				f.line("VBROADCASTSS scale+48(FP), %s", f.abs(expScale))
+				f.line("VBROADCASTSS top+52(FP), %s", f.abs(expTop))
 				f.expLoop("", ptrs)
-				f.o2("VMOVSS %s, ret+56(FP)", f.x(expTotal))
+				f.line("VMOVSS %s, ret+56(FP)", f.x(expTotal))
 				f.ret()
 			}},
 			{"softmaxRows", "(dst, x []float32, n int, scale float32)", "for each row of n: dst = e^((x-max x)*scale) / Σ", softmaxRows},
 			{"expTotal", "(x []float32, top float32) (ret float32)", "Σ e^(x-top)", func(f *fn) {
-				f.o2("MOVQ x_base+0(FP), SI")
-				f.o2("MOVQ x_len+8(FP), CX")
+				f.line("MOVQ x_base+0(FP), SI")
+				f.line("MOVQ x_len+8(FP), CX")
 				f.mov(f.c(1), f.abs(expScale))
-				f.o2("VBROADCASTSS top+24(FP), %s", f.abs(expTop))
+				f.line("VBROADCASTSS top+24(FP), %s", f.abs(expTop))
 				f.expLoop("", []string{"SI"})
-				f.o2("VMOVSS %s, ret+32(FP)", f.x(expTotal))
+				f.line("VMOVSS %s, ret+32(FP)", f.x(expTotal))
 				f.ret()
 			}},
 		}},
@@ -35,16 +35,16 @@ func normFiles() []file {
 }
 
 func deviations(f *fn) {
-	f.o2("MOVQ x_base+0(FP), SI")
-	f.o2("MOVQ x_len+8(FP), CX")
-	f.o2("VBROADCASTSS mean+24(FP), %s", f.v(9))
+	f.line("MOVQ x_base+0(FP), SI")
+	f.line("MOVQ x_len+8(FP), CX")
+	f.line("VBROADCASTSS mean+24(FP), %s", f.v(9))
 	for j := range 8 {
 		f.zero(j)
 	}
 	f.light("", []string{"SI"}, func(j, off int, mask string) {
 		f.load(at("SI", off), 8, mask)
 		if mask != full && f.masks {
-			f.o2("VSUBPS.Z %s, %s, %s, %s", f.v(9), f.v(8), mask, f.v(8))
+			f.line("VSUBPS.Z %s, %s, %s, %s", f.v(9), f.v(8), mask, f.v(8))
 		} else {
 			f.o("VSUBPS", f.v(9), f.v(8), f.v(8))
 		}
@@ -56,16 +56,16 @@ func deviations(f *fn) {
 	})
 	f.fold("VADDPS", 0, 8)
 	f.fold("VADDPS", 4, 8)
-	f.o2("VMOVSS X0, sum+32(FP)")
-	f.o2("VMOVSS X4, sq+36(FP)")
+	f.line("VMOVSS X0, sum+32(FP)")
+	f.line("VMOVSS X4, sq+36(FP)")
 	f.ret()
 }
 
 func normalize(f *fn) {
 	ptrs := f.pointers("dst", "x", "w", "b")
-	f.o2("VBROADCASTSS mean+96(FP), %s", f.v(8))
-	f.o2("VBROADCASTSS r+100(FP), %s", f.v(9))
-	f.o2("VBROADCASTSS shift+104(FP), %s", f.v(7))
+	f.line("VBROADCASTSS mean+96(FP), %s", f.v(8))
+	f.line("VBROADCASTSS r+100(FP), %s", f.v(9))
+	f.line("VBROADCASTSS shift+104(FP), %s", f.v(7))
 	f.light("", ptrs, func(j, off int, mask string) {
 		f.load(at("SI", off), j, mask)
 		f.o("VSUBPS", f.v(8), f.v(j), f.v(j))
@@ -98,7 +98,7 @@ func (f *fn) expLoop(prefix string, ptrs []string) {
 		case mask == full:
 			f.o("VADDPS", f.v(2), f.v(expTotal), f.v(expTotal))
 		case f.masks:
-			f.o2("VADDPS %s, %s, %s, %s", f.v(2), f.v(expTotal), mask, f.v(expTotal))
+			f.line("VADDPS %s, %s, %s, %s", f.v(2), f.v(expTotal), mask, f.v(expTotal))
 		default:
 			f.o("VANDPS", mask, f.v(2), f.v(2))
 			f.o("VADDPS", f.v(2), f.v(expTotal), f.v(expTotal))
@@ -111,35 +111,35 @@ func (f *fn) expLoop(prefix string, ptrs []string) {
 }
 
 func softmaxRows(f *fn) {
-	f.o2("MOVQ dst_base+0(FP), R9")
-	f.o2("MOVQ x_base+24(FP), R8")
-	f.o2("MOVQ x_len+32(FP), R11 // elements left")
-	f.o2("MOVQ n+48(FP), R10")
+	f.line("MOVQ dst_base+0(FP), R9")
+	f.line("MOVQ x_base+24(FP), R8")
+	f.line("MOVQ x_len+32(FP), R11 // elements left")
+	f.line("MOVQ n+48(FP), R10")
 	f.label("row")
-	f.o2("SUBQ R10, R11")
-	f.o2("JLT  end")
-	f.o2("MOVQ R8, SI")
-	f.o2("MOVQ R10, CX")
+	f.line("SUBQ R10, R11")
+	f.line("JLT  end")
+	f.line("MOVQ R8, SI")
+	f.line("MOVQ R10, CX")
 	f.maxLoop("max", []string{"SI"})
-	f.o2("VBROADCASTSS X0, %s", f.abs(expTop))
-	f.o2("VBROADCASTSS scale+56(FP), %s", f.abs(expScale))
-	f.o2("MOVQ R9, DI")
-	f.o2("MOVQ R8, SI")
-	f.o2("MOVQ R10, CX")
+	f.line("VBROADCASTSS X0, %s", f.abs(expTop))
+	f.line("VBROADCASTSS scale+56(FP), %s", f.abs(expScale))
+	f.line("MOVQ R9, DI")
+	f.line("MOVQ R8, SI")
+	f.line("MOVQ R10, CX")
 	f.expLoop("", []string{"DI", "SI"})
 	f.mov(f.c(1), f.v(0))
-	f.o2("VDIVSS %s, X0, %s", f.x(expTotal), f.x(expTotal))
-	f.o2("VBROADCASTSS %s, %s", f.x(expTotal), f.v(7))
-	f.o2("MOVQ R9, DI")
-	f.o2("MOVQ R10, CX")
+	f.line("VDIVSS %s, X0, %s", f.x(expTotal), f.x(expTotal))
+	f.line("VBROADCASTSS %s, %s", f.x(expTotal), f.v(7))
+	f.line("MOVQ R9, DI")
+	f.line("MOVQ R10, CX")
 	f.light("scale", []string{"DI"}, func(j, off int, mask string) {
 		f.load(at("DI", off), j, mask)
 		f.o("VMULPS", f.v(7), f.v(j), f.v(j))
 		f.store(j, at("DI", off), mask)
 	})
-	f.o2("LEAQ (R8)(R10*4), R8")
-	f.o2("LEAQ (R9)(R10*4), R9")
-	f.o2("JMP  row")
+	f.line("LEAQ (R8)(R10*4), R8")
+	f.line("LEAQ (R9)(R10*4), R9")
+	f.line("JMP  row")
 	f.label("end")
 	f.ret()
 }
@@ -147,20 +147,20 @@ func softmaxRows(f *fn) {
 // pixels sums over the rows of x [P,C], four vectors of channels at a time,
 // then one, then the last channels.
 func pixels(f *fn, deviations bool) {
-	f.o2("MOVQ sum_base+0(FP), DI")
-	f.o2("MOVQ sum_len+8(FP), CX // channels left")
+	f.line("MOVQ sum_base+0(FP), DI")
+	f.line("MOVQ sum_len+8(FP), CX // channels left")
 	if deviations {
-		f.o2("MOVQ sq_base+24(FP), R8")
-		f.o2("MOVQ x_base+48(FP), SI")
-		f.o2("MOVQ x_len+56(FP), R11")
-		f.o2("MOVQ pivot_base+72(FP), R9")
+		f.line("MOVQ sq_base+24(FP), R8")
+		f.line("MOVQ x_base+48(FP), SI")
+		f.line("MOVQ x_len+56(FP), R11")
+		f.line("MOVQ pivot_base+72(FP), R9")
 	} else {
-		f.o2("MOVQ x_base+24(FP), SI")
-		f.o2("MOVQ x_len+32(FP), R11")
+		f.line("MOVQ x_base+24(FP), SI")
+		f.line("MOVQ x_len+32(FP), R11")
 	}
-	f.o2("LEAQ (SI)(R11*4), R11 // end of x")
-	f.o2("MOVQ CX, R10")
-	f.o2("SHLQ $2, R10 // bytes of a pixel")
+	f.line("LEAQ (SI)(R11*4), R11 // end of x")
+	f.line("MOVQ CX, R10")
+	f.line("SHLQ $2, R10 // bytes of a pixel")
 	f.columns("four", 4, deviations)
 	f.columns("one", 1, deviations)
 	f.columns("part", 0, deviations)
@@ -174,14 +174,14 @@ func (f *fn) columns(label string, n int, deviations bool) {
 	tail, mask := n == 0, full
 	f.label(label)
 	if tail {
-		f.o2("ADDQ $%d, CX", f.lanes)
-		f.o2("JEQ  done")
+		f.line("ADDQ $%d, CX", f.lanes)
+		f.line("JEQ  done")
 		f.tail(1)
 		mask = f.mask(0)
 		n = 1
 	} else {
-		f.o2("SUBQ $%d, CX", n*f.lanes)
-		f.o2("JLT  %sEnd", label)
+		f.line("SUBQ $%d, CX", n*f.lanes)
+		f.line("JLT  %sEnd", label)
 	}
 	for j := range n {
 		f.zero(j)
@@ -190,7 +190,7 @@ func (f *fn) columns(label string, n int, deviations bool) {
 			f.load(at("R9", j*f.bytes()), 8+j, mask)
 		}
 	}
-	f.o2("MOVQ SI, BX // this block of the first pixel")
+	f.line("MOVQ SI, BX // this block of the first pixel")
 	f.label(label + "Pixel")
 	for j := range n {
 		f.load(at("BX", j*f.bytes()), 12, mask)
@@ -200,9 +200,9 @@ func (f *fn) columns(label string, n int, deviations bool) {
 		}
 		f.o("VADDPS", f.v(12), f.v(j), f.v(j))
 	}
-	f.o2("ADDQ R10, BX")
-	f.o2("CMPQ BX, R11")
-	f.o2("JLT  %sPixel", label)
+	f.line("ADDQ R10, BX")
+	f.line("CMPQ BX, R11")
+	f.line("JLT  %sPixel", label)
 	for j := range n {
 		f.store(j, at("DI", j*f.bytes()), mask)
 		if deviations {
@@ -216,9 +216,9 @@ func (f *fn) columns(label string, n int, deviations bool) {
 	if deviations {
 		f.step(n*f.bytes(), "R8", "R9")
 	}
-	f.o2("JMP  %s", label)
+	f.line("JMP  %s", label)
 	f.label(label + "End")
 	if n > 1 {
-		f.o2("ADDQ $%d, CX", n*f.lanes)
+		f.line("ADDQ $%d, CX", n*f.lanes)
 	}
 }
