@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 
 	"syntic/kernels"
@@ -31,7 +32,13 @@ type Device struct {
 	packed map[packKey]any
 	states map[*graph.State]*stateMemory
 	bytes  int // memory of the packed weights
+	fresh  int // packed since the last garbage collection
 }
+
+// collectEvery bounds the garbage of packing: weights computed from others are
+// copies that live for one pack, and the collector alone would let them grow to
+// the size of the packed weights themselves.
+const collectEvery = 64 << 20
 
 // stateMemory is a state's array and how many Programs hold it.
 type stateMemory struct {
@@ -104,6 +111,10 @@ func pack[T any](d *Device, p *graph.Param, form string, f func() (T, int, error
 	d.packed[key] = w
 	d.bytes += bytes
 	p.Release()
+	if d.fresh += bytes; d.fresh > collectEvery {
+		d.fresh = 0
+		runtime.GC()
+	}
 	return w, nil
 }
 
