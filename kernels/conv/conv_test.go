@@ -26,6 +26,8 @@ func geometries() []Spec {
 		{N: 1, H: 13, W: 11, C: 16, O: 35, KH: 3, KW: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, StrideH: 2, StrideW: 2},
 		{N: 1, H: 8, W: 9, C: 4, O: 6, KH: 3, KW: 3, PadB: 1, PadR: 1, StrideH: 2, StrideW: 2},
 		{N: 1, H: 20, W: 23, C: 3, O: 19, KH: 7, KW: 7, PadT: 3, PadL: 3, PadB: 3, PadR: 3, StrideH: 2, StrideW: 2},
+		{N: 2, H: 21, W: 41, C: 3, O: 64, KH: 7, KW: 7, PadT: 3, PadL: 2, PadB: 3, PadR: 1, StrideH: 2, StrideW: 2},
+		{N: 1, H: 9, W: 17, C: 4, O: 96, KH: 3, KW: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1, DilH: 2},
 		{N: 2, H: 16, W: 24, C: 3, O: 10, KH: 8, KW: 8, StrideH: 8, StrideW: 8},
 		{N: 1, H: 9, W: 9, C: 6, O: 4, KH: 3, KW: 3, PadT: 2, PadL: 2, PadB: 2, PadR: 2, DilH: 2, DilW: 2},
 		{N: 1, H: 7, W: 12, C: 3, O: 5, KH: 3, KW: 5, PadT: 1, PadL: 2, PadB: 0, PadR: 3, StrideH: 2, DilW: 2},
@@ -125,6 +127,7 @@ func TestBitsDependOnNeitherWorkersNorBatch(t *testing.T) {
 			{H: 13, W: 11, C: 37, O: 67, KH: 3, KW: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
 			{H: 4, W: 4, C: 400, O: 200, KH: 3, KW: 3, PadT: 1, PadL: 1, PadB: 1, PadR: 1},
 			{H: 9, W: 14, C: 65, O: 40, KH: 1, KW: 1},
+			{H: 19, W: 33, C: 3, O: 32, KH: 7, KW: 7, PadT: 3, PadL: 3, PadB: 3, PadR: 3, StrideH: 2, StrideW: 2},
 			{H: 12, W: 9, C: 6, O: 6, KH: 3, KW: 3, StrideH: 2, Groups: 6},
 		} {
 			for _, s.Algorithm = range []Algo{Direct, WinogradF2, WinogradF4, Depthwise} {
@@ -215,6 +218,21 @@ func TestRunDoesNotAllocate(t *testing.T) {
 	})
 }
 
+// Reading receptive fields in place must give the bits of gathering them.
+func TestBandHasTheBitsOfDirect(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernel) {
+		s := Spec{N: 2, H: 20, W: 45, C: 3, O: 64, KH: 7, KW: 7, PadT: 3, PadL: 3, PadB: 3, PadR: 3, StrideH: 2, StrideW: 2, Bias: true, Act: ref.ReLU}
+		o := makeOperands(t, s, 4)
+		band := o.run(t, k, 2, s)
+		require.Equal(t, k.bandTile != nil, band.bandShape())
+		got := append([]float32(nil), o.dst...)
+		gather := *k
+		gather.bandTile = nil
+		o.run(t, &gather, 2, s)
+		requireSameBits(t, o.dst, got, name(s))
+	})
+}
+
 func TestResidualMayBeDst(t *testing.T) {
 	eachLevel(t, func(t *testing.T, k *Kernel) {
 		for _, algo := range []Algo{Direct, WinogradF2, WinogradF4} {
@@ -243,6 +261,8 @@ func TestAutoChooses(t *testing.T) {
 		{pad(1, 320, 64, 64, 320, 1, ErrorF4), WinogradF4},
 		{pad(1, 320, 64, 64, 320, 2, ErrorF4), Direct},
 		{pad(1, 1280, 8, 8, 1280, 1, ErrorF4), WinogradF2},
+		{pad(1, 1280, 16, 16, 1280, 1, ErrorF4), WinogradF2},
+		{pad(1, 512, 25, 34, 512, 1, ErrorF4), WinogradF4},
 		{pad(1, 128, 512, 512, 128, 1, ErrorF4), WinogradF4},
 		{pad(1, 64, 200, 267, 64, 1, 0), WinogradF2},
 		{pad(1, 4, 64, 64, 320, 1, ErrorF4), Direct},

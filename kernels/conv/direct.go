@@ -1,24 +1,32 @@
 package conv
 
-import "syntic/kernels/gemm"
+import (
+	"syntic/kernels/gemm"
+	"syntic/kernels/ref"
+)
 
-// packDirect orders each group's weights [O/G, KH,KW,C/G], as A's rows are.
+// packDirect packs each group's weights.
 func (o *Op) packDirect(w []float32) []*gemm.Weights {
 	g := o.geo
-	cg, og := g.C/g.Groups, g.O/g.Groups
 	var mats []*gemm.Weights
-	b := make([]float32, og*o.plan.depth)
 	for group := range g.Groups {
-		for n := range og {
-			for c := range cg {
-				for t := range g.KH * g.KW {
-					b[n*o.plan.depth+t*cg+c] = w[((group*og+n)*cg+c)*g.KH*g.KW+t]
-				}
-			}
-		}
-		mats = append(mats, o.k.gemm.PackF32(b, gemm.NK, o.plan.depth, og))
+		mats = append(mats, o.k.gemm.PackF32(orderTaps(w, g, group), gemm.NK, o.plan.depth, g.O/g.Groups))
 	}
 	return mats
+}
+
+// orderTaps returns a group's weights as [O/G, KH,KW,C/G]: the order of A.
+func orderTaps(w []float32, g ref.Conv2D, group int) []float32 {
+	cg, og, taps := g.C/g.Groups, g.O/g.Groups, g.KH*g.KW
+	b := make([]float32, og*cg*taps)
+	for n := range og {
+		for c := range cg {
+			for t := range taps {
+				b[(n*taps+t)*cg+c] = w[((group*og+n)*cg+c)*taps+t]
+			}
+		}
+	}
+	return b
 }
 
 // fillDirect writes the receptive fields of a piece to the rows of a.

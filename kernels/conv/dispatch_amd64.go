@@ -36,6 +36,12 @@ func outputF4AVX2(dst []float32, row, col int, m []float32, plane int, bias, res
 func copyRunsAVX2(dst, src []float32, dstStep, srcStep, n, runs, run, runStep int)
 
 //go:noescape
+func bandTileAVX512(c []float32, ldc int, a []float32, step, runs, run, runStep int, b, bias []float32, relu bool)
+
+//go:noescape
+func bandTileAVX2(c []float32, ldc int, a []float32, step, runs, run, runStep int, b, bias []float32, relu bool)
+
+//go:noescape
 func maxTapsAVX2(dst, src []float32, kh, kw, row, col, c int)
 
 // assembly replaces the portable loops by the level's own. The transforms and
@@ -48,11 +54,11 @@ func (k *Kernel) assembly() {
 	case isa.AVX512:
 		k.inputF2, k.inputF4 = inputTail(16, inputF2AVX512, inputF2), inputTail(16, inputF4AVX512, inputF4)
 		k.outputF2, k.outputF4 = outputTail(16, outputF2AVX512, outputF2), outputTail(16, outputF4AVX512, outputF4)
-		k.copyRuns, k.maxTaps = copyRunsAVX512, maxTapsAVX512
+		k.copyRuns, k.maxTaps, k.bandTile, k.bandRows, k.bandCols = copyRunsAVX512, maxTapsAVX512, bandTileAVX512, 14, 32
 	case isa.AVX2:
 		k.inputF2, k.inputF4 = inputTail(8, inputF2AVX2, inputF2), inputTail(8, inputF4AVX2, inputF4)
 		k.outputF2, k.outputF4 = outputTail(8, outputF2AVX2, outputF2), outputTail(8, outputF4AVX2, outputF4)
-		k.copyRuns, k.maxTaps = copyRunsAVX2, maxTapsTail
+		k.copyRuns, k.maxTaps, k.bandTile, k.bandRows, k.bandCols = copyRunsAVX2, maxTapsTail, bandTileAVX2, 6, 16
 	}
 }
 

@@ -20,6 +20,9 @@ type Kernel struct {
 	outputF2 outputFunc
 	outputF4 outputFunc
 	maxTaps  maxTapsFunc
+
+	bandTile           bandTileFunc // nil: no kernel, see bandShape
+	bandRows, bandCols int          // outputs and channels of one call
 }
 
 // For returns the kernels of a level.

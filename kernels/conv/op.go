@@ -37,7 +37,7 @@ type Norm struct{ Scale, Shift []float32 }
 type Weights struct {
 	key  string
 	mats []*gemm.Weights // one per group, or per point of the Winograd transform
-	taps []float32       // depthwise: [KH,KW,C]
+	taps []float32       // depthwise: [KH,KW,C]; bandShape: panels
 }
 
 // Bytes returns the memory that the weights take.
@@ -62,8 +62,11 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	o.plan = newPlan(o)
 	pool.Reserve(o.plan.scratch)
 	o.fused, o.fill, o.multiply, o.store = o.runFused, o.runFill, o.runMultiply, o.runStore
-	if o.algo == Depthwise {
+	switch {
+	case o.algo == Depthwise:
 		o.fused = o.runDepthwise
+	case o.bandShape():
+		o.fused = o.runBand
 	}
 	return o
 }
@@ -77,7 +80,11 @@ func (o *Op) WeightsKey() string { return o.key }
 
 func (o *Op) makeKey() string {
 	g := o.geo
-	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d", o.k.level, o.algo, g.O, g.C, g.KH, g.KW, g.Groups)
+	kind := o.algo.String()
+	if o.bandShape() {
+		kind += "-band"
+	}
+	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d", o.k.level, kind, g.O, g.C, g.KH, g.KW, g.Groups)
 }
 
 // Pack converts weights from a checkpoint's layout.
@@ -95,7 +102,11 @@ func (o *Op) Pack(w []float32) *Weights {
 	case WinogradF2, WinogradF4:
 		p.mats = o.packWinograd(w)
 	default:
-		p.mats = o.packDirect(w)
+		if o.bandShape() {
+			p.taps = o.packBand(w)
+		} else {
+			p.mats = o.packDirect(w)
+		}
 	}
 	return p
 }

@@ -75,6 +75,10 @@ func newPlan(o *Op) plan {
 		return p
 	}
 	p.depth = g.C / g.Groups * g.KH * g.KW
+	if o.bandShape() {
+		p.planBand(o)
+		return p
+	}
 	if m := o.tile(); m > 0 {
 		p.rows, p.cols = (p.rows+m-1)/m, (p.cols+m-1)/m
 		p.stepH, p.stepW, p.extentH, p.extentW = m, m, m+2, m+2

@@ -121,7 +121,7 @@ func winogradShape(g ref.Conv2D) bool {
 func depthwiseShape(g ref.Conv2D) bool { return g.Groups == g.C && g.O == g.C && g.C > 1 }
 
 // choose resolves Auto for panels of nr columns: the cheapest of the exact
-// algorithms, or WinogradF4 where MaxError allows it and it is a third cheaper
+// algorithms, or WinogradF4 where MaxError allows it and it is a fifth cheaper
 // still, for its weights take 2.25 times the memory of WinogradF2's.
 func (s Spec) choose(nr int) Algo {
 	g := s.geometry()
@@ -137,7 +137,7 @@ func (s Spec) choose(nr int) Algo {
 	if f2 < direct {
 		best, direct = WinogradF2, f2
 	}
-	if s.MaxError >= ErrorF4 && 3*f4 < 2*direct {
+	if s.MaxError >= ErrorF4 && 5*f4 < 4*direct {
 		best = WinogradF4
 	}
 	return best

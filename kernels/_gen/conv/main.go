@@ -25,6 +25,8 @@ func main() {
 	} {
 		e.transforms()
 		e.write(os.Args[1], "winograd", "Winograd transforms of one tile, vectors of channels.")
+		e.bandTile()
+		e.write(os.Args[1], "band", "Products of receptive fields that are read in place.")
 		e.copyRuns()
 		e.maxTaps()
 		e.write(os.Args[1], "move", "Gathering receptive fields, and the maximum of a window.")
