@@ -24,9 +24,8 @@ type MatMul struct {
 	k             *Kernel
 	pool          *par.Pool
 	s             MatMulSpec
-	mb, nb        int
-	mt, nt        int // tiles of one product
-	packed        int // floats of one packed B
+	g             grid // of one product
+	packed        int  // floats of one packed B
 	packFn, mulFn func(worker, tile int)
 	c, a, b, ws   []float32
 }
@@ -52,8 +51,7 @@ func NewMatMul(k *Kernel, pool *par.Pool, s MatMulSpec) *MatMul {
 	def(&s.StrideC, s.M*s.LDC)
 	m := &MatMul{k: k, pool: pool, s: s, packed: k.PackedLen(s.K, s.N)}
 	workers := (pool.Workers() + max(1, s.Batch) - 1) / max(1, s.Batch)
-	m.mb, m.nb = k.split(s.M, s.N, s.K, workers)
-	m.mt, m.nt = (s.M+m.mb-1)/m.mb, (s.N+m.nb-1)/m.nb
+	m.g = k.split(s.M, s.N, s.K, workers)
 	m.packFn, m.mulFn = m.pack, m.mul
 	pool.Reserve(k.WorkLen())
 	return m
@@ -72,22 +70,23 @@ func (m *MatMul) Run(c, a, b, ws []float32) {
 		panic(fmt.Sprintf("gemm: workspace of %d floats, needs %d", len(ws), m.WorkLen()))
 	}
 	m.c, m.a, m.b, m.ws = c, a, b, ws
-	m.pool.Run(m.s.Batch*m.nt, m.packFn)
-	m.pool.Run(m.s.Batch*m.nt*m.mt, m.mulFn)
+	m.pool.Run(m.s.Batch*m.g.nt, m.packFn)
+	m.pool.Run(m.s.Batch*m.g.nt*m.g.mt, m.mulFn)
 	m.c, m.a, m.b, m.ws = nil, nil, nil, nil
 }
 
 func (m *MatMul) pack(_, i int) {
-	n0, i := i%m.nt*m.nb, i/m.nt
-	m.k.PackPanels(m.ws[i*m.packed:(i+1)*m.packed], m.b[i*m.s.StrideB:], m.s.LDB, m.s.Layout, m.s.K, m.s.N, n0, min(n0+m.nb, m.s.N))
+	n0, n1 := m.g.columns(i % m.g.nt)
+	i /= m.g.nt
+	m.k.PackPanels(m.ws[i*m.packed:(i+1)*m.packed], m.b[i*m.s.StrideB:], m.s.LDB, m.s.Layout, m.s.K, m.s.N, n0, n1)
 }
 
 func (m *MatMul) mul(worker, i int) {
 	s := &m.s
-	m0, i := i%m.mt*m.mb, i/m.mt
-	n0, i := i%m.nt*m.nb, i/m.nt
+	m0, m1, n0, n1 := m.g.tile(i % (m.g.mt * m.g.nt))
+	i /= m.g.mt * m.g.nt
 	w := m.k.View(m.ws[i*m.packed:(i+1)*m.packed], s.K, s.N)
 	ep := Epilogue{Scale: s.Scale}
 	m.k.Block(m.c[i*s.StrideC+m0*s.LDC:], s.LDC, m.a[i*s.StrideA+m0*s.LDA:], s.LDA, &w,
-		min(m.mb, s.M-m0), n0, min(n0+m.nb, s.N), &ep, m.pool.Scratch(worker))
+		m1-m0, n0, n1, &ep, m.pool.Scratch(worker))
 }

@@ -14,16 +14,14 @@ type Spec struct {
 //
 // Concurrency: one Run at a time for all Ops of a pool.
 type Op struct {
-	k      *Kernel
-	pool   *par.Pool
-	s      Spec
-	mb, nb int // rows and columns of a pool tile
-	mt     int // tiles along M
-	tiles  int
-	fn     func(worker, tile int)
-	c, a   []float32
-	w      *Weights
-	ep     Epilogue
+	k    *Kernel
+	pool *par.Pool
+	s    Spec
+	g    grid
+	fn   func(worker, tile int)
+	c, a []float32
+	w    *Weights
+	ep   Epilogue
 }
 
 // NewOp plans a product and reserves the workers' scratch.
@@ -37,28 +35,47 @@ func NewOp(k *Kernel, pool *par.Pool, s Spec) *Op {
 	def(&s.LDC, s.N)
 	def(&s.LDR, s.N)
 	o := &Op{k: k, pool: pool, s: s, ep: Epilogue{Scale: s.Scale, LDR: s.LDR, Act: s.Act}}
-	o.mb, o.nb = k.split(s.M, s.N, s.K, pool.Workers())
-	o.mt = (s.M + o.mb - 1) / max(o.mb, 1)
-	o.tiles = o.mt * ((s.N + o.nb - 1) / o.nb)
+	o.g = k.split(s.M, s.N, s.K, pool.Workers())
 	o.fn = o.tile
 	pool.Reserve(k.WorkLen())
 	return o
 }
 
-// split chooses the tile of C that a worker takes at a time: as large as the
-// cache allows, small enough that the workers finish together.
-func (k *Kernel) split(M, N, K, workers int) (mb, nb int) {
-	mblocks := max(1, (M+k.mc-1)/k.mc)
-	mb = max(1, (M+mblocks-1)/mblocks)
-	panels := max(1, (N+k.nr-1)/k.nr)
-	per := min(panels, k.nc/k.nr)
-	if workers > 1 {
-		// About four tiles a worker, but none under ~10 µs of work.
-		want := max(1, mblocks*panels/(4*workers))
-		least := max(1, (1<<20)/max(1, mb*K*k.nr))
-		per = min(per, max(want, least))
+// grid cuts C into mt × nt tiles of almost the same size.
+type grid struct {
+	M, N   int
+	mt, nt int
+	unit   int // columns that stay together
+}
+
+// split chooses the tiles that the workers take one at a time: as large as the
+// cache allows, but about four for each worker and an even share at the end.
+func (k *Kernel) split(M, N, K, workers int) grid {
+	g := grid{M: M, N: N, mt: (M + k.mc - 1) / k.mc, unit: k.nr}
+	if M == 1 {
+		g.unit = 4 * k.nr // one row goes through four panels at a time
 	}
-	return mb, per * k.nr
+	units := (N + g.unit - 1) / g.unit
+	g.nt = (N + k.nc - 1) / k.nc
+	most := min(8*workers, M*N*K>>20) // a tile is a million multiply-adds, ~10 µs, or more
+	uneven := func(tiles int) bool { return tiles < 4*workers || tiles%workers != 0 }
+	for workers > 1 && g.nt < units && g.mt*g.nt < most && uneven(g.mt*g.nt) {
+		g.nt++
+	}
+	return g
+}
+
+// tile returns the rows [m0,m1) and columns [n0,n1) of tile i.
+func (g *grid) tile(i int) (m0, m1, n0, n1 int) {
+	m0, m1 = cut(g.M, g.mt, i%g.mt), cut(g.M, g.mt, i%g.mt+1)
+	n0, n1 = g.columns(i / g.mt)
+	return m0, m1, n0, n1
+}
+
+// columns returns the columns of the tiles in column i of the grid.
+func (g *grid) columns(i int) (n0, n1 int) {
+	units := (g.N + g.unit - 1) / g.unit
+	return cut(units, g.nt, i) * g.unit, min(g.N, cut(units, g.nt, i+1)*g.unit)
 }
 
 // Run computes c = act(scale·a·w + bias + residual); bias and residual may be
@@ -72,16 +89,15 @@ func (o *Op) Run(c, a []float32, w *Weights, bias, residual []float32) {
 		panic("gemm: Run with weights of another shape than planned")
 	}
 	o.c, o.a, o.w, o.ep.Bias, o.ep.Residual = c, a, w, bias, residual
-	o.pool.Run(o.tiles, o.fn)
+	o.pool.Run(o.g.mt*o.g.nt, o.fn)
 	o.c, o.a, o.w, o.ep.Bias, o.ep.Residual = nil, nil, nil, nil, nil
 }
 
 func (o *Op) tile(worker, i int) {
-	m0, n0 := i%o.mt*o.mb, i/o.mt*o.nb
-	m, n1 := min(o.mb, o.s.M-m0), min(n0+o.nb, o.s.N)
+	m0, m1, n0, n1 := o.g.tile(i)
 	ep := o.ep
 	if ep.Residual != nil {
 		ep.Residual = ep.Residual[m0*o.s.LDR:]
 	}
-	o.k.Block(o.c[m0*o.s.LDC:], o.s.LDC, o.a[m0*o.s.LDA:], o.s.LDA, o.w, m, n0, n1, &ep, o.pool.Scratch(worker))
+	o.k.Block(o.c[m0*o.s.LDC:], o.s.LDC, o.a[m0*o.s.LDA:], o.s.LDA, o.w, m1-m0, n0, n1, &ep, o.pool.Scratch(worker))
 }
