@@ -16,7 +16,7 @@ type Level uint8
 const (
 	// Portable is plain Go: every platform, the fallback of every kernel.
 	Portable Level = iota
-	// AVX2 is AVX2 with FMA3 and F16C (x86-64-v3).
+	// AVX2 is AVX2 with FMA3, F16C and BMI2 (x86-64-v3).
 	AVX2
 	// AVX512 is AVX-512 F, VL, BW and DQ together (x86-64-v4).
 	AVX512
@@ -48,7 +48,7 @@ func Supported(l Level) bool {
 	case Portable:
 		return true
 	case AVX2:
-		return runtime.GOARCH == "amd64" && cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.OSXSAVE)
+		return runtime.GOARCH == "amd64" && cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.BMI2, cpuid.OSXSAVE)
 	case AVX512:
 		return Supported(AVX2) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512VL, cpuid.AVX512BW, cpuid.AVX512DQ)
 	}
