@@ -60,8 +60,8 @@ func fuseResidual(op *Op, a *BinaryOp, uses map[*Node]int, index map[*Node]int) 
 	}
 	for side := range 2 {
 		prev, other := single(op.In[side], uses), op.In[1-side]
-		if prev == nil || other.Role == Weight || other.Role == Const {
-			continue
+		if prev == nil || other.Role == Weight || other.Role == Const || other.Root().Role == StateRole {
+			continue // a state may change between the two operations
 		}
 		if r := other.Root(); r.Op != nil && index[r] > index[prev.Out] {
 			continue

@@ -44,8 +44,7 @@ func plan(ops []*Op, inputs []*Node, outputs []*Node, workspace []int) *Plan {
 		last[n.Root()] = end
 	}
 	for i, op := range ops {
-		if in := op.In[0]; inPlace(op) && in.Root().Role == Temp && last[in.Root()] == i &&
-			in.Root().Shape.Elems() == op.Out.Shape.Elems() {
+		if in := op.In[0]; inPlace(op) && in.Root().Role == Temp && last[in.Root()] == i {
 			op.Out.alias = in.Root()
 			last[in.Root()] = max(i, last[op.Out])
 		}
@@ -77,7 +76,8 @@ func plan(ops []*Op, inputs []*Node, outputs []*Node, workspace []int) *Plan {
 }
 
 // inPlace reports whether every kernel of this kind reads an element of its
-// first operand only before it writes that element of the result.
+// first operand only before it writes that element of the result, which has as
+// many elements.
 func inPlace(op *Op) bool {
 	switch op.Attr.(type) {
 	case *UnaryOp, *BinaryOp, *LayerNormOp, *L2NormOp, *SoftmaxOp:

@@ -100,6 +100,9 @@ func (p *Program) Shape(name string) tensor.Shape {
 	return p.lookup(name).Shape
 }
 
+// Type returns the element type of an input or output.
+func (p *Program) Type(name string) Type { return p.lookup(name).Type }
+
 func (p *Program) find(name string, t Type) *Node {
 	n := p.lookup(name)
 	if n.Type != t {
