@@ -66,7 +66,7 @@ func relErr(want []float64, got []float32) float64 {
 	return math.Sqrt(d / n)
 }
 
-// operands of one convolution, each ending at an unmapped page.
+// operands of one convolution, each ending or beginning at an unmapped page.
 type operands struct {
 	x, w, bias, residual, dst, ws []float32
 	norm                          *Norm
@@ -75,17 +75,17 @@ type operands struct {
 func makeOperands(t testing.TB, s Spec, seed uint64) *operands {
 	r := rand.New(rand.NewPCG(seed, 1))
 	g := s.geometry()
-	outs := g.N * g.OutH() * g.OutW() * g.O
-	o := &operands{x: normal(r, guarded(t, g.N*g.H*g.W*g.C, true)), w: normal(r, make([]float32, g.O*g.C/g.Groups*g.KH*g.KW)),
-		dst: guarded(t, outs, true)}
+	outs, atEnd := g.N*g.OutH()*g.OutW()*g.O, seed%4 != 0
+	o := &operands{x: normal(r, guarded(t, g.N*g.H*g.W*g.C, atEnd)), w: normal(r, make([]float32, g.O*g.C/g.Groups*g.KH*g.KW)),
+		dst: guarded(t, outs, atEnd)}
 	if s.Bias {
-		o.bias = normal(r, guarded(t, g.O, true))
+		o.bias = normal(r, guarded(t, g.O, atEnd))
 	}
 	if s.Residual {
-		o.residual = normal(r, guarded(t, outs, true))
+		o.residual = normal(r, guarded(t, outs, atEnd))
 	}
 	if s.Norm {
-		o.norm = &Norm{normal(r, guarded(t, g.N*g.C, true)), normal(r, guarded(t, g.N*g.C, true))}
+		o.norm = &Norm{normal(r, guarded(t, g.N*g.C, atEnd)), normal(r, guarded(t, g.N*g.C, atEnd))}
 	}
 	return o
 }

@@ -65,13 +65,8 @@ func newPlan(o *Op) plan {
 		extentH: (g.KH-1)*g.DilH + 1, extentW: (g.KW-1)*g.DilW + 1, points: 1}
 	if o.algo == Depthwise {
 		p.fusedTasks = g.N * p.rows
-		p.blockAt = 0
-		p.bandAt = g.O
-		if o.spec.Norm {
-			p.scratch = p.bandAt + p.extentH*g.W*g.C
-		} else {
-			p.scratch = p.bandAt
-		}
+		p.bandAt = g.O // after the sums of one output
+		p.scratch = p.bandAt + p.extentH*g.W*g.C
 		return p
 	}
 	p.depth = g.C / g.Groups * g.KH * g.KW
