@@ -32,6 +32,8 @@ row: \
 	SUBQ $2, R9; \
 	JLT  single; \
 pair: \
+	PREFETCHT0 4096(R8); \
+	PREFETCHT0 (4096+16*size)(R8); \
 	load(0, Y0); \
 	load(8, Y1); \
 	load(16, Y2); \

