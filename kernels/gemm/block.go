@@ -12,6 +12,10 @@ import (
 // apart would share a few sets of the L1 cache.
 const padA = 16
 
+// longest bounds the steps of k of one assembly call, which can't be
+// preempted: 14 rows take 30 µs.
+const longest = 8192
+
 // Epilogue is what happens to A·B before it is stored:
 // act(Scale·AB + Bias[n] + Residual[m,n]).
 type Epilogue struct {
@@ -48,7 +52,7 @@ func (k *Kernel) Block(c []float32, ldc int, a []float32, lda int, w *Weights, M
 	if M == 1 && k.level != isa.Portable {
 		n0 = k.gemv(c, a, w, n0, n1, ep, wide)
 	}
-	if M <= k.mr && w.typ == F32 {
+	if M <= k.mr && w.typ == F32 && w.K <= longest {
 		// Each panel is used once: stream it whole, there is nothing to keep.
 		k.kblock(c, ldc, a, lda, w, 0, w.K, M, n0, n1, ep, acc, wide, nil, 0)
 		return
@@ -94,11 +98,11 @@ func (k *Kernel) AccLen(M, n0, n1 int) int { return (n1 - n0 + k.nr - 1) / k.nr 
 
 // KBlock is the part of Block that belongs to k in [k0,k1), for callers that
 // gather A a few blocks of k at a time. a holds those columns of A only. The
-// calls go through k in turn, in steps of a multiple of KC; acc carries the
-// partial sums (AccLen floats) and c is written by the call that reaches K.
+// calls go through k in turn, in steps of KC or 2·KC; acc carries the partial
+// sums (AccLen floats) and c is written by the call that reaches K.
 // ws is scratch of WorkLen floats.
 func (k *Kernel) KBlock(c []float32, ldc int, a []float32, lda int, w *Weights, k0, k1, M, n0, n1 int, ep *Epilogue, acc, ws []float32) {
-	if k0 < 0 || k0%KC != 0 || k1 <= k0 || k1 > w.K || k1%KC != 0 && k1 != w.K || w.typ != F32 && k1-k0 > k.span {
+	if k0 < 0 || k0%KC != 0 || k1 <= k0 || k1 > w.K || k1%KC != 0 && k1 != w.K || k1-k0 > longest || w.typ != F32 && k1-k0 > k.span {
 		panic(fmt.Sprintf("gemm: k from %d to %d of %d", k0, k1, w.K))
 	}
 	k.check(c, ldc, a, lda, k1-k0, w, M, n0, n1, ep)
