@@ -18,7 +18,8 @@ type Model struct {
 	cfg      Config
 	dev      graph.Device
 	sessions map[sessionKey]*session
-	recent   []sessionKey // least recently used first
+	recent   []sessionKey         // least recently used first
+	firsts   map[int]*graph.Param // the first n rows of the position table
 }
 
 // Core is the transformer.
@@ -54,7 +55,7 @@ func New(d graph.Device, c Config) *Model {
 	w := c.Width
 	m := &Model{
 		Core: &Core{Token: nn.NewEmbedding(c.Vocab, w), Position: nn.NewEmbedding(c.Positions, w), Norm: nn.NewLayerNorm(w, c.Eps)},
-		cfg:  c, dev: d, sessions: map[sessionKey]*session{},
+		cfg:  c, dev: d, sessions: map[sessionKey]*session{}, firsts: map[int]*graph.Param{},
 	}
 	for range c.Layers {
 		m.Core.Blocks = append(m.Core.Blocks, &Block{
@@ -88,6 +89,15 @@ func (m *Model) Close() error {
 		}
 	}
 	return nil
+}
+
+// positions returns the first n rows of the position table, made once: devices
+// keep what they pack of each.
+func (m *Model) positions(n int) *graph.Param {
+	if m.firsts[n] == nil {
+		m.firsts[n] = graph.Rows(m.Core.Position.Weight, 0, n)
+	}
+	return m.firsts[n]
 }
 
 // block records one layer. attend turns the packed projection [B,T,3D] into the
@@ -124,7 +134,7 @@ func (m *Model) ScoreProgram(batch, prefix, tokens int, masked bool, taps ...str
 		if masked {
 			keys = b.Input("keys", batch, prefix+tokens)
 		}
-		x = b.AddParam(x, graph.Rows(m.Core.Position.Weight, 0, prefix+tokens))
+		x = b.AddParam(x, m.positions(prefix+tokens))
 		for i, k := range m.Core.Blocks {
 			x = k.forward(b, x, m.cfg.act, func(qkv graph.Value) graph.Value {
 				return b.Attention(qkv, qkv, qkv, graph.AttentionOpts{Heads: m.cfg.Heads, D: d / m.cfg.Heads, KOff: d, VOff: 2 * d, Causal: true, Mask: keys})

@@ -78,7 +78,7 @@ func (m *Model) evict() error {
 func (m *Model) recordFirst(b *graph.Builder, key sessionKey, states []*graph.State) {
 	d := m.cfg.Width
 	at := b.InputI32("at", 1)
-	x := b.AddParam(b.Input("prefix", key.rows, key.prefix, d), graph.Rows(m.Core.Position.Weight, 0, key.prefix))
+	x := b.AddParam(b.Input("prefix", key.rows, key.prefix, d), m.positions(key.prefix))
 	for i, k := range m.Core.Blocks {
 		x = k.forward(b, x, m.cfg.act, func(qkv graph.Value) graph.Value {
 			b.CacheWrite(states[i], qkv, d, at)
