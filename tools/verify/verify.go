@@ -145,12 +145,16 @@ func (s *suite) entries(ctx context.Context, report func(Result)) error {
 		c := &testCase{e, s}
 		if k := fmt.Sprint(e.Model, "|", e.Config, "|", e.Weights, "|", e.Seed); held == nil || k != key {
 			release()
-			p, err := s.open(e)
+			err := contained(func() (err error) {
+				held, err = s.open(e)
+				return err
+			})
 			if err != nil {
+				held = nil
 				report(failure(e.ID, err))
 				continue
 			}
-			held, key = p, k
+			key = k
 		}
 		r := s.replay(ctx, held, c)
 		if err := ctx.Err(); err != nil {
@@ -180,7 +184,7 @@ func (s *suite) open(e *entry) (player, error) {
 
 // replay runs one case and compares its outputs.
 func (s *suite) replay(ctx context.Context, p player, c *testCase) (r Result) {
-	err := weights.Guard(func() error {
+	err := contained(func() error {
 		got, err := p.play(ctx, c)
 		if err != nil {
 			return err
@@ -192,6 +196,17 @@ func (s *suite) replay(ctx context.Context, p player, c *testCase) (r Result) {
 		return failure(c.ID, err)
 	}
 	return r
+}
+
+// contained runs f; a panic, such as a kernel's at a size that a wrong manifest
+// made impossible, and a file cut short under its mapping are errors.
+func contained(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return weights.Guard(f)
 }
 
 // failure is the result of a case that gave nothing to compare.

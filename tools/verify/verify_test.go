@@ -13,6 +13,7 @@ import (
 	"syntic/kernels"
 	"syntic/tensor/cpu"
 	"syntic/tensor/graph"
+	"syntic/weights"
 )
 
 // golden returns the golden directory, which lies beside the module.
@@ -123,6 +124,30 @@ func TestUnbuilt(t *testing.T) {
 		require.Contains(t, r.Note, "isn't built yet", r.ID)
 	}))
 	require.Equal(t, 14, n)
+}
+
+// TestImpossibleCase checks that a case which makes a kernel panic fails alone.
+func TestImpossibleCase(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, weights.Write(filepath.Join(dir, "g.safetensors"), []weights.Info{
+		{Name: "none", Shape: []int{0, 12}}, {Name: "ids", DType: weights.I64, Shape: []int{0, 0}}, f32("x", 1),
+	}, nil))
+	config, err := os.ReadFile(filepath.Join(golden(t), "tiny/decap/config.json"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(`{"version": 1, "global_seed": "1", "entries": [
+		{"id": "a", "file": "g.safetensors", "model": "decap-gpt2", "config": "config.json", "weights": "synthetic",
+		 "inputs": {"clip_features": {"tensor": "none", "shape": [0,12]}, "tokens": {"tensor": "ids", "shape": [0,0]}}, "outputs": {"logits": {"tensor": "x", "shape": [1]}}},
+		{"id": "b", "file": "missing.safetensors", "model": "decap-gpt2", "config": "config.json", "weights": "synthetic",
+		 "inputs": {"clip_features": {"tensor": "x", "shape": [1]}}, "outputs": {"logits": {"tensor": "x", "shape": [1]}}},
+		{"id": "c", "file": "g.safetensors", "model": "clip", "config": "none.json", "weights": "synthetic", "outputs": {}}]}`), 0o600))
+	var failed []string
+	require.NoError(t, Run(t.Context(), dir, Options{Device: device("")}, func(r Result) {
+		require.False(t, r.Pass)
+		require.NotEmpty(t, r.Note)
+		failed = append(failed, r.ID)
+	}))
+	require.Equal(t, []string{"a", "b", "c"}, failed)
 }
 
 func TestNothingSelected(t *testing.T) {
