@@ -30,8 +30,7 @@ func guarded(t *testing.T, n int, atEnd bool) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&m[at])), n)
 }
 
-// Nothing is read or written outside the operands. (The pool's scratch is an
-// ordinary slice: the bits of its content are covered by filling it with NaN.)
+// Nothing is read or written outside the operands.
 func TestGuardPages(t *testing.T) {
 	pool := par.New(1)
 	eachLevel(t, func(t *testing.T, k *Kernel) {
@@ -52,6 +51,36 @@ func TestGuardPages(t *testing.T) {
 				dst := put(make([]float32, len(p.q)))
 				o.Run(dst, put(p.q), put(p.k), put(p.v), put(p.mask), p.lk, put(make([]float32, o.Workspace())))
 				require.Less(t, relErr(dst, p.want(nil)), tolerance, p.String())
+			}
+		}
+	})
+}
+
+// Nor do the inner loops leave the scratch that they are given.
+func TestGuardPagesAroundScratch(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernel) {
+		w := k.lanes
+		for _, atEnd := range []bool{false, true} {
+			x := func(n int) *float32 { return &guarded(t, n, atEnd)[0] }
+			for _, d := range []int{1, 7, 8, 16, 33} {
+				for _, n := range []int{1, 5, 8, 11, 17} {
+					stride := d + 3
+					rows := (n-1)*stride + d
+					k.dots(x(n), x(d), x(rows), stride, n, d)
+					k.accum(x(d), x(n), x(rows), stride, n, d)
+					k.softmax(x(n*w), n, 1)
+					for vecs := 1; vecs <= maxVecs && k.scores[1] != nil; vecs++ {
+						wide := vecs * w
+						k.scores[vecs](x(n*wide), x(d*wide), x(rows), stride, n, d)
+						k.online(x(n*wide), x(wide), x(wide), x(wide), vecs, n)
+						k.values[vecs](x(d*wide), x(n*wide), x(rows), x(wide), stride, n, d)
+					}
+				}
+				if k.transpose != nil {
+					depth, rows := (d+w-1)/w*w, (w-1)*(d+3)+d
+					k.transpose(x(depth*w), x(rows), x(w), w, d+3, w*w, w, d, 0)
+					k.transpose(x(rows), x(depth*w), x(w), d+3, w, w, w*w, d, 1)
+				}
 			}
 		}
 	})

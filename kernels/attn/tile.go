@@ -15,12 +15,6 @@ const taskFloats = 1 << 16
 // packQueries is from how many queries on copying K and V to dense rows pays.
 const packQueries = 256
 
-// togetherFloats is up to how many floats of keys and values of all heads the
-// heads of one span of queries are tasks in a row: the heads' queries and
-// results share cache lines and pages. Above it a head's tasks are in a row:
-// they share its keys and values.
-const togetherFloats = 1 << 17
-
 // tile is a span of queries on the lanes: vecs vectors from query first on.
 type tile struct{ first, vecs int }
 
@@ -36,10 +30,8 @@ type tilePlan struct {
 	depth   int // D padded to whole vectors: rows of a transposed query or result
 	width   int // lanes of a full tile
 	size    int // scratch of one tile: queries, results, maximum, sum, correction
-	// together says that tasks go through the heads before the queries.
-	together bool
-	scale    []float32
-	zeros    []float32
+	scale   []float32
+	zeros   []float32
 }
 
 // planTiles splits the work for the tile road.
@@ -50,7 +42,6 @@ func (o *Op) planTiles() {
 	p.depth = (o.D + w - 1) / w * w
 	p.size = 2*p.depth*p.width + 3*p.width
 	p.block = min(max(blockWork/o.D, 16), 64) &^ 7
-	p.together = 2*o.H*o.LK*o.D <= togetherFloats
 	p.covered = o.LQ
 	if rest := o.LQ % w; rest <= o.k.rest && o.LQ > w && o.D >= 4*w {
 		p.covered -= rest
@@ -86,9 +77,6 @@ func (o *Op) planTiles() {
 func (o *Op) tileTask(worker, task int) {
 	p := &o.tilePlan
 	b, h, part := task/o.chunks/o.H, task/o.chunks%o.H, task%o.chunks
-	if p.together {
-		h, part = task%o.H, task/o.H%o.chunks
-	}
 	first := part * o.group
 	tiles := p.tiles[first:min(first+o.group, len(p.tiles))]
 	mem := o.pool.Scratch(worker)

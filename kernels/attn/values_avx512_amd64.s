@@ -7,7 +7,8 @@
 // func values1AVX512(o, s, v, corr *float32, stride, n, d int)
 //
 // o[i][lane] = o[i][lane]·corr[lane] + Σ_j s[j][lane]·v[j][i] for n ≥ 1 keys,
-// 1 vectors of queries.
+// 1 vectors of queries. The sum starts at 0: adding 4096 keys to o one after
+// the other had three times the error.
 //
 // DI o, SI s, R8 v, R9 stride in bytes, R10 corr, R11 n, R12 columns left;
 // AX, BX, DX run along the keys.
@@ -26,15 +27,14 @@ TEXT ·values1AVX512(SB), NOSPLIT, $0-56
 	JLT tail
 
 group:
-	VMOVUPS 0(R10), Z8
-	VMULPS 0(DI), Z8, Z0                                    // what the earlier keys gave, under the new maximum
-	VMULPS 64(DI), Z8, Z1
-	VMULPS 128(DI), Z8, Z2
-	VMULPS 192(DI), Z8, Z3
-	VMULPS 256(DI), Z8, Z4
-	VMULPS 320(DI), Z8, Z5
-	VMULPS 384(DI), Z8, Z6
-	VMULPS 448(DI), Z8, Z7
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
 	MOVQ SI, AX
 	MOVQ R8, BX
 	MOVQ R11, DX
@@ -64,13 +64,22 @@ sum:
 	DECQ DX
 	JNZ sum
 
+	VMOVUPS 0(R10), Z8                                      // corr
+	VFMADD231PS 0(DI), Z8, Z0
 	VMOVUPS Z0, 0(DI)
+	VFMADD231PS 64(DI), Z8, Z1
 	VMOVUPS Z1, 64(DI)
+	VFMADD231PS 128(DI), Z8, Z2
 	VMOVUPS Z2, 128(DI)
+	VFMADD231PS 192(DI), Z8, Z3
 	VMOVUPS Z3, 192(DI)
+	VFMADD231PS 256(DI), Z8, Z4
 	VMOVUPS Z4, 256(DI)
+	VFMADD231PS 320(DI), Z8, Z5
 	VMOVUPS Z5, 320(DI)
+	VFMADD231PS 384(DI), Z8, Z6
 	VMOVUPS Z6, 384(DI)
+	VFMADD231PS 448(DI), Z8, Z7
 	VMOVUPS Z7, 448(DI)
 	ADDQ $512, DI
 	ADDQ $32, R8
@@ -82,8 +91,7 @@ tail:
 	JZ done
 
 single:
-	VMOVUPS 0(R10), Z8
-	VMULPS 0(DI), Z8, Z0                                    // what the earlier keys gave, under the new maximum
+	VXORPS Z0, Z0, Z0
 	MOVQ SI, AX
 	MOVQ R8, BX
 	MOVQ R11, DX
@@ -99,6 +107,8 @@ sum1:
 	DECQ DX
 	JNZ sum1
 
+	VMOVUPS 0(R10), Z8                                      // corr
+	VFMADD231PS 0(DI), Z8, Z0
 	VMOVUPS Z0, 0(DI)
 	ADDQ $64, DI
 	ADDQ $4, R8
@@ -112,7 +122,8 @@ done:
 // func values2AVX512(o, s, v, corr *float32, stride, n, d int)
 //
 // o[i][lane] = o[i][lane]·corr[lane] + Σ_j s[j][lane]·v[j][i] for n ≥ 1 keys,
-// 2 vectors of queries.
+// 2 vectors of queries. The sum starts at 0: adding 4096 keys to o one after
+// the other had three times the error.
 //
 // DI o, SI s, R8 v, R9 stride in bytes, R10 corr, R11 n, R12 columns left;
 // AX, BX, DX run along the keys.
@@ -131,24 +142,22 @@ TEXT ·values2AVX512(SB), NOSPLIT, $0-56
 	JLT tail
 
 group:
-	VMOVUPS 0(R10), Z16
-	VMOVUPS 64(R10), Z17
-	VMULPS 0(DI), Z16, Z0                                   // what the earlier keys gave, under the new maximum
-	VMULPS 64(DI), Z17, Z1
-	VMULPS 128(DI), Z16, Z2
-	VMULPS 192(DI), Z17, Z3
-	VMULPS 256(DI), Z16, Z4
-	VMULPS 320(DI), Z17, Z5
-	VMULPS 384(DI), Z16, Z6
-	VMULPS 448(DI), Z17, Z7
-	VMULPS 512(DI), Z16, Z8
-	VMULPS 576(DI), Z17, Z9
-	VMULPS 640(DI), Z16, Z10
-	VMULPS 704(DI), Z17, Z11
-	VMULPS 768(DI), Z16, Z12
-	VMULPS 832(DI), Z17, Z13
-	VMULPS 896(DI), Z16, Z14
-	VMULPS 960(DI), Z17, Z15
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
 	MOVQ SI, AX
 	MOVQ R8, BX
 	MOVQ R11, DX
@@ -187,21 +196,39 @@ sum:
 	DECQ DX
 	JNZ sum
 
+	VMOVUPS 0(R10), Z16                                     // corr
+	VMOVUPS 64(R10), Z17                                    // corr
+	VFMADD231PS 0(DI), Z16, Z0
 	VMOVUPS Z0, 0(DI)
+	VFMADD231PS 64(DI), Z17, Z1
 	VMOVUPS Z1, 64(DI)
+	VFMADD231PS 128(DI), Z16, Z2
 	VMOVUPS Z2, 128(DI)
+	VFMADD231PS 192(DI), Z17, Z3
 	VMOVUPS Z3, 192(DI)
+	VFMADD231PS 256(DI), Z16, Z4
 	VMOVUPS Z4, 256(DI)
+	VFMADD231PS 320(DI), Z17, Z5
 	VMOVUPS Z5, 320(DI)
+	VFMADD231PS 384(DI), Z16, Z6
 	VMOVUPS Z6, 384(DI)
+	VFMADD231PS 448(DI), Z17, Z7
 	VMOVUPS Z7, 448(DI)
+	VFMADD231PS 512(DI), Z16, Z8
 	VMOVUPS Z8, 512(DI)
+	VFMADD231PS 576(DI), Z17, Z9
 	VMOVUPS Z9, 576(DI)
+	VFMADD231PS 640(DI), Z16, Z10
 	VMOVUPS Z10, 640(DI)
+	VFMADD231PS 704(DI), Z17, Z11
 	VMOVUPS Z11, 704(DI)
+	VFMADD231PS 768(DI), Z16, Z12
 	VMOVUPS Z12, 768(DI)
+	VFMADD231PS 832(DI), Z17, Z13
 	VMOVUPS Z13, 832(DI)
+	VFMADD231PS 896(DI), Z16, Z14
 	VMOVUPS Z14, 896(DI)
+	VFMADD231PS 960(DI), Z17, Z15
 	VMOVUPS Z15, 960(DI)
 	ADDQ $1024, DI
 	ADDQ $32, R8
@@ -213,10 +240,8 @@ tail:
 	JZ done
 
 single:
-	VMOVUPS 0(R10), Z16
-	VMOVUPS 64(R10), Z17
-	VMULPS 0(DI), Z16, Z0                                   // what the earlier keys gave, under the new maximum
-	VMULPS 64(DI), Z17, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	MOVQ SI, AX
 	MOVQ R8, BX
 	MOVQ R11, DX
@@ -234,7 +259,11 @@ sum1:
 	DECQ DX
 	JNZ sum1
 
+	VMOVUPS 0(R10), Z16                                     // corr
+	VMOVUPS 64(R10), Z17                                    // corr
+	VFMADD231PS 0(DI), Z16, Z0
 	VMOVUPS Z0, 0(DI)
+	VFMADD231PS 64(DI), Z17, Z1
 	VMOVUPS Z1, 64(DI)
 	ADDQ $128, DI
 	ADDQ $4, R8
@@ -248,7 +277,8 @@ done:
 // func values3AVX512(o, s, v, corr *float32, stride, n, d int)
 //
 // o[i][lane] = o[i][lane]·corr[lane] + Σ_j s[j][lane]·v[j][i] for n ≥ 1 keys,
-// 3 vectors of queries.
+// 3 vectors of queries. The sum starts at 0: adding 4096 keys to o one after
+// the other had three times the error.
 //
 // DI o, SI s, R8 v, R9 stride in bytes, R10 corr, R11 n, R12 columns left;
 // AX, BX, DX run along the keys.
@@ -267,33 +297,30 @@ TEXT ·values3AVX512(SB), NOSPLIT, $0-56
 	JLT tail
 
 group:
-	VMOVUPS 0(R10), Z24
-	VMOVUPS 64(R10), Z25
-	VMOVUPS 128(R10), Z26
-	VMULPS 0(DI), Z24, Z0                                   // what the earlier keys gave, under the new maximum
-	VMULPS 64(DI), Z25, Z1
-	VMULPS 128(DI), Z26, Z2
-	VMULPS 192(DI), Z24, Z3
-	VMULPS 256(DI), Z25, Z4
-	VMULPS 320(DI), Z26, Z5
-	VMULPS 384(DI), Z24, Z6
-	VMULPS 448(DI), Z25, Z7
-	VMULPS 512(DI), Z26, Z8
-	VMULPS 576(DI), Z24, Z9
-	VMULPS 640(DI), Z25, Z10
-	VMULPS 704(DI), Z26, Z11
-	VMULPS 768(DI), Z24, Z12
-	VMULPS 832(DI), Z25, Z13
-	VMULPS 896(DI), Z26, Z14
-	VMULPS 960(DI), Z24, Z15
-	VMULPS 1024(DI), Z25, Z16
-	VMULPS 1088(DI), Z26, Z17
-	VMULPS 1152(DI), Z24, Z18
-	VMULPS 1216(DI), Z25, Z19
-	VMULPS 1280(DI), Z26, Z20
-	VMULPS 1344(DI), Z24, Z21
-	VMULPS 1408(DI), Z25, Z22
-	VMULPS 1472(DI), Z26, Z23
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	VXORPS Z8, Z8, Z8
+	VXORPS Z9, Z9, Z9
+	VXORPS Z10, Z10, Z10
+	VXORPS Z11, Z11, Z11
+	VXORPS Z12, Z12, Z12
+	VXORPS Z13, Z13, Z13
+	VXORPS Z14, Z14, Z14
+	VXORPS Z15, Z15, Z15
+	VXORPS Z16, Z16, Z16
+	VXORPS Z17, Z17, Z17
+	VXORPS Z18, Z18, Z18
+	VXORPS Z19, Z19, Z19
+	VXORPS Z20, Z20, Z20
+	VXORPS Z21, Z21, Z21
+	VXORPS Z22, Z22, Z22
+	VXORPS Z23, Z23, Z23
 	MOVQ SI, AX
 	MOVQ R8, BX
 	MOVQ R11, DX
@@ -341,29 +368,56 @@ sum:
 	DECQ DX
 	JNZ sum
 
+	VMOVUPS 0(R10), Z24                                     // corr
+	VMOVUPS 64(R10), Z25                                    // corr
+	VMOVUPS 128(R10), Z26                                   // corr
+	VFMADD231PS 0(DI), Z24, Z0
 	VMOVUPS Z0, 0(DI)
+	VFMADD231PS 64(DI), Z25, Z1
 	VMOVUPS Z1, 64(DI)
+	VFMADD231PS 128(DI), Z26, Z2
 	VMOVUPS Z2, 128(DI)
+	VFMADD231PS 192(DI), Z24, Z3
 	VMOVUPS Z3, 192(DI)
+	VFMADD231PS 256(DI), Z25, Z4
 	VMOVUPS Z4, 256(DI)
+	VFMADD231PS 320(DI), Z26, Z5
 	VMOVUPS Z5, 320(DI)
+	VFMADD231PS 384(DI), Z24, Z6
 	VMOVUPS Z6, 384(DI)
+	VFMADD231PS 448(DI), Z25, Z7
 	VMOVUPS Z7, 448(DI)
+	VFMADD231PS 512(DI), Z26, Z8
 	VMOVUPS Z8, 512(DI)
+	VFMADD231PS 576(DI), Z24, Z9
 	VMOVUPS Z9, 576(DI)
+	VFMADD231PS 640(DI), Z25, Z10
 	VMOVUPS Z10, 640(DI)
+	VFMADD231PS 704(DI), Z26, Z11
 	VMOVUPS Z11, 704(DI)
+	VFMADD231PS 768(DI), Z24, Z12
 	VMOVUPS Z12, 768(DI)
+	VFMADD231PS 832(DI), Z25, Z13
 	VMOVUPS Z13, 832(DI)
+	VFMADD231PS 896(DI), Z26, Z14
 	VMOVUPS Z14, 896(DI)
+	VFMADD231PS 960(DI), Z24, Z15
 	VMOVUPS Z15, 960(DI)
+	VFMADD231PS 1024(DI), Z25, Z16
 	VMOVUPS Z16, 1024(DI)
+	VFMADD231PS 1088(DI), Z26, Z17
 	VMOVUPS Z17, 1088(DI)
+	VFMADD231PS 1152(DI), Z24, Z18
 	VMOVUPS Z18, 1152(DI)
+	VFMADD231PS 1216(DI), Z25, Z19
 	VMOVUPS Z19, 1216(DI)
+	VFMADD231PS 1280(DI), Z26, Z20
 	VMOVUPS Z20, 1280(DI)
+	VFMADD231PS 1344(DI), Z24, Z21
 	VMOVUPS Z21, 1344(DI)
+	VFMADD231PS 1408(DI), Z25, Z22
 	VMOVUPS Z22, 1408(DI)
+	VFMADD231PS 1472(DI), Z26, Z23
 	VMOVUPS Z23, 1472(DI)
 	ADDQ $1536, DI
 	ADDQ $32, R8
@@ -375,12 +429,9 @@ tail:
 	JZ done
 
 single:
-	VMOVUPS 0(R10), Z24
-	VMOVUPS 64(R10), Z25
-	VMOVUPS 128(R10), Z26
-	VMULPS 0(DI), Z24, Z0                                   // what the earlier keys gave, under the new maximum
-	VMULPS 64(DI), Z25, Z1
-	VMULPS 128(DI), Z26, Z2
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
 	MOVQ SI, AX
 	MOVQ R8, BX
 	MOVQ R11, DX
@@ -400,8 +451,14 @@ sum1:
 	DECQ DX
 	JNZ sum1
 
+	VMOVUPS 0(R10), Z24                                     // corr
+	VMOVUPS 64(R10), Z25                                    // corr
+	VMOVUPS 128(R10), Z26                                   // corr
+	VFMADD231PS 0(DI), Z24, Z0
 	VMOVUPS Z0, 0(DI)
+	VFMADD231PS 64(DI), Z25, Z1
 	VMOVUPS Z1, 64(DI)
+	VFMADD231PS 128(DI), Z26, Z2
 	VMOVUPS Z2, 128(DI)
 	ADDQ $192, DI
 	ADDQ $4, R8
