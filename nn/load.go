@@ -90,19 +90,17 @@ func LoadPart(root any, prefix string, src weights.Source) error {
 	return fill(root, prefix, src)
 }
 
-// fill gives every parameter its tensor, once the names and shapes are checked.
+// fill gives every parameter its tensor, once the names and shapes are checked;
+// it reports every one of a type that can't be a weight.
 func fill(root any, prefix string, src weights.Source) error {
-	var first error
+	var errs []error
 	Each(root, prefix, func(name string, p *graph.Param) {
-		if first != nil {
-			return
-		}
 		info, err := src.Get(name)
 		if err == nil {
 			p.Name = name
 			err = p.Load(info)
 		}
-		first = err
+		errs = append(errs, err)
 	})
-	return first
+	return errors.Join(errs...)
 }

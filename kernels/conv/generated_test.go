@@ -11,7 +11,9 @@ import (
 
 func TestAssemblyIsWhatTheGeneratorWrites(t *testing.T) {
 	dir := t.TempDir()
-	out, err := exec.Command("go", "run", "../_gen/conv", dir).CombinedOutput()
+	cmd := exec.Command("go", "run", "../_gen/conv", dir)
+	cmd.Env = append(os.Environ(), "GOARCH=", "GOOS=") // the generator runs here, whatever is tested
+	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)

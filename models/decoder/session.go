@@ -59,7 +59,7 @@ func (m *Model) session(key sessionKey) (*session, error) {
 		return nil, err
 	}
 	if s.next, err = graph.Build(m.dev, func(b *graph.Builder) { m.recordNext(b, key, s.states) }); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.first.Close())
 	}
 	m.sessions[key] = s
 	m.recent = append(m.recent, key)

@@ -77,10 +77,40 @@ func (b *Builder) node(n *Node) *Node {
 
 // emit records an operation with one result.
 func (b *Builder) emit(a Attr, t Type, shape tensor.Shape, in ...*Node) Value {
+	for i, n := range in {
+		if n != nil && n.Type != operandType(a, i, t) {
+			fail(n.Name, a.Kind(), [...]string{F32: "floats are given where indices are wanted", I32: "indices are given where floats are wanted"}[n.Type], n.Shape)
+		}
+	}
 	op := &Op{Attr: a, In: in}
 	op.Out = b.node(&Node{Role: Temp, Type: t, Shape: shape.Clone(), Op: op})
 	b.ops = append(b.ops, op)
 	return Value{op.Out}
+}
+
+// operandType returns the element type of an operation's operand i, given its
+// result's: indices where the operation's documentation says I32, values of the
+// result's type for operations that only move data, floats elsewhere.
+func operandType(a Attr, i int, result Type) Type {
+	index := -1
+	switch a.(type) {
+	case *EmbedOp:
+		index = 0
+	case *GatherOp:
+		index = 1
+	case *CacheWriteOp:
+		index = 2
+	case *CacheSelectOp:
+		index = max(i, 1) // all but the state
+	case *AttentionOp:
+		index = 4
+	case *ConcatOp, *SliceOp, *PermuteOp:
+		return result
+	}
+	if i == index {
+		return I32
+	}
+	return F32
 }
 
 // view returns v's memory under another shape; it costs nothing at run time.

@@ -31,7 +31,7 @@ func (c *Cache[K]) Get(key K, build func() (*Program, error)) (*Program, error) 
 			err = c.held[oldest].Close()
 			delete(c.held, oldest)
 			if err != nil {
-				return nil, err
+				return nil, errors.Join(err, p.Close())
 			}
 		}
 		c.held[key] = p
