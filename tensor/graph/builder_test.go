@@ -56,6 +56,8 @@ func TestShapeErrors(t *testing.T) {
 		"permute":      {func(b *Builder) { b.Permute(b.Input("x", 2, 4), 1, 1) }, []string{"Permute", "[2,4]"}},
 		"geglu":        {func(b *Builder) { b.GEGLU(b.Input("x", 2, 5)) }, []string{"GEGLU", "[2,5]"}},
 		"rows":         {func(b *Builder) { b.RowDots(b.Input("x", 2, 5), table) }, []string{"wte.weight", "[2,5]", "[10,4]"}},
+		"float index":  {func(b *Builder) { b.CacheWrite(state, b.Input("x", 2, 1, 8), 0, b.Input("at", 1)) }, []string{"at: CacheWrite", "floats", "[1]"}},
+		"integer data": {func(b *Builder) { b.Add(b.InputI32("x", 2, 4), b.Input("y", 4)) }, []string{"x: Add", "indices", "[2,4]"}},
 		"constant":     {func(b *Builder) { b.Const(make([]float32, 3), 2, 2) }, []string{"Const", "3 values", "[2,2]"}},
 		"input twice":  {func(b *Builder) { b.Input("x", 2); b.Input("x", 2) }, []string{"x", "taken"}},
 		"output twice": {func(b *Builder) { y := b.Scale(b.Input("x", 2), 1); b.Output("y", y); b.Output("y", y) }, []string{"y", "taken"}},
