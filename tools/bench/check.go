@@ -10,9 +10,9 @@ import (
 // which takes some 50 ms: a part of the result, spread over all of it.
 const checkCost = 4e7
 
-// spread returns up to most indices of [0,n), evenly spaced, the first and the
+// evenly returns up to most indices of [0,n), evenly spaced, the first and the
 // last among them where there are two.
-func spread(n int, most float64) []int {
+func evenly(n int, most float64) []int {
 	k := int(max(1, min(float64(n), most)))
 	at := make([]int, k)
 	for i := range at {
@@ -49,7 +49,7 @@ func (e *errorSum) value() float64 {
 func (w *Work) gemmError(y, x, b []float32) float64 {
 	var e errorSum
 	want := make([]float32, w.N)
-	for _, i := range spread(w.M, checkCost/float64(w.K)/float64(w.N)) {
+	for _, i := range evenly(w.M, checkCost/float64(w.K)/float64(w.N)) {
 		ref.GEMM(want, x[i*w.K:(i+1)*w.K], b, nil, nil, 1, ref.None, 1, w.N, w.K)
 		for j, v := range want {
 			e.add(y[i*w.N+j], float64(v))
@@ -65,7 +65,7 @@ func (w *Work) convError(y, x, k []float32) float64 {
 	pad := w.pad()
 	oh, ow := ref.Out(w.H, w.Ks, w.S, 1, pad, pad), ref.Out(w.W, w.Ks, w.S, 1, pad, pad)
 	y, x = y[(w.B-1)*oh*ow*w.Co:], x[(w.B-1)*w.H*w.W*w.C:]
-	rows := spread(oh, 3)
+	rows := evenly(oh, 3)
 	taps := w.C * w.Ks * w.Ks
 	channels := int(max(1, min(float64(w.Co), checkCost/float64(len(rows)*ow*taps))))
 	var e errorSum
@@ -95,7 +95,7 @@ func (w *Work) attnError(y, q, k, v []float32) float64 {
 	var e errorSum
 	n := w.Hd * w.D
 	want := make([]float64, n)
-	for _, i := range spread(w.B*w.Lq, checkCost/float64(2*w.Lk*n)) {
+	for _, i := range evenly(w.B*w.Lq, checkCost/float64(2*w.Lk*n)) {
 		kv := i / w.Lq * w.Lk * n
 		ref.Attention{B: 1, H: w.Hd, LQ: 1, LK: w.Lk, D: w.D}.Run(want, nil, q[i*n:(i+1)*n], k[kv:kv+w.Lk*n], v[kv:kv+w.Lk*n], nil)
 		for j, t := range want {
@@ -113,13 +113,13 @@ func (w *Work) opError(y, x, weight, bias []float32) float64 {
 	}
 	var e errorSum
 	if act, ok := acts[w.Op]; ok {
-		for _, i := range spread(len(x), checkCost/100) {
+		for _, i := range evenly(len(x), checkCost/100) {
 			e.add(y[i], act.Apply(float64(x[i])))
 		}
 		return e.value()
 	}
 	c := w.Shape[len(w.Shape)-1]
-	for _, i := range spread(len(x)/c, checkCost/20/float64(c)) {
+	for _, i := range evenly(len(x)/c, checkCost/20/float64(c)) {
 		row := x[i*c : (i+1)*c]
 		var want []float64
 		if w.Op == "softmax" {

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -127,6 +126,9 @@ func mannWhitney(a, b []float64) float64 {
 	return min(1, 2*tail/all)
 }
 
+// JSON writes the comparison as one document.
+func (c *Comparison) JSON(w io.Writer) error { return writeJSON(w, c) }
+
 // Text writes the comparison as a table for a terminal.
 func (c *Comparison) Text(w io.Writer) error { return writeText(w, c.heading(), c.table()) }
 
@@ -158,11 +160,4 @@ func (c *Comparison) table() [][]string {
 		rows = append(rows, []string{d.Name, duration(d.A), duration(d.B), ratio, fmt.Sprintf("%.2g", d.P), mark})
 	}
 	return rows
-}
-
-// JSON writes the comparison as one document.
-func (c *Comparison) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(c)
 }

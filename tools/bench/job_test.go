@@ -69,11 +69,11 @@ func TestErrorNotFinite(t *testing.T) {
 
 func nan() float64 { zero := 0.0; return zero / zero }
 
-func TestSpread(t *testing.T) {
-	require.Equal(t, []int{0}, spread(7, 0.2))
-	require.Equal(t, []int{0, 6}, spread(7, 2.9))
-	require.Equal(t, []int{0, 1, 2}, spread(3, 1e9))
-	require.Equal(t, []int{0}, spread(1, 5))
+func TestEvenly(t *testing.T) {
+	require.Equal(t, []int{0}, evenly(7, 0.2))
+	require.Equal(t, []int{0, 6}, evenly(7, 2.9))
+	require.Equal(t, []int{0, 1, 2}, evenly(3, 1e9))
+	require.Equal(t, []int{0}, evenly(1, 5))
 }
 
 // Small models of the published kinds.

@@ -63,11 +63,7 @@ func (r *Report) Wrong() []string {
 }
 
 // JSON writes the report as one document.
-func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	return e.Encode(r)
-}
+func (r *Report) JSON(w io.Writer) error { return writeJSON(w, r) }
 
 // Text writes the report as a table for a terminal.
 func (r *Report) Text(w io.Writer) error { return writeText(w, r.heading(), r.table()) }
@@ -121,6 +117,13 @@ func duration(s float64) string {
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// writeJSON writes a document that people can read and compare by line.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(v)
+}
 
 // writeText writes a heading and rows, of which the first names the columns,
 // with the columns aligned.
