@@ -94,6 +94,12 @@ func (l *GroupNorm) Forward(b *graph.Builder, x graph.Value, act graph.Act) grap
 	return b.GroupNorm(x, l.Weight, l.Bias, l.groups, l.eps, act)
 }
 
+// Prologue returns the normalisation and the activation after it in the form
+// that a convolution applies to its input.
+func (l *GroupNorm) Prologue(act graph.Act) *graph.Norm {
+	return &graph.Norm{Weight: l.Weight, Bias: l.Bias, Groups: l.groups, Eps: l.eps, Act: act}
+}
+
 // Embedding is a table of rows. Shape: Weight [V,C].
 type Embedding struct {
 	Weight *graph.Param `w:"weight"`
@@ -118,7 +124,13 @@ type Conv2D struct {
 
 // NewConv2D returns a k×k convolution with the same padding on every side.
 func NewConv2D(in, out, k, stride, pad int, bias bool) *Conv2D {
-	c := &Conv2D{Weight: graph.NewParam(out, in, k, k), stride: stride, pad: graph.Pad{Top: pad, Left: pad, Bottom: pad, Right: pad}}
+	return NewPaddedConv2D(in, out, k, stride, graph.Pad{Top: pad, Left: pad, Bottom: pad, Right: pad}, bias)
+}
+
+// NewPaddedConv2D returns a k×k convolution with a padding of its own on every
+// side.
+func NewPaddedConv2D(in, out, k, stride int, pad graph.Pad, bias bool) *Conv2D {
+	c := &Conv2D{Weight: graph.NewParam(out, in, k, k), stride: stride, pad: pad}
 	if bias {
 		c.Bias = graph.NewParam(out)
 	}

@@ -12,13 +12,15 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		N: a.N, H: a.H, W: a.W, C: a.C, O: a.O, KH: a.KH, KW: a.KW,
 		StrideH: a.StrideH, StrideW: a.StrideW, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
 		PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right,
-		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act, MaxError: d.opts.MaxError,
+		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
+		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: d.opts.MaxError,
 	})
 	w, err := pack(d, op.In[1].Param, o.WeightsKey(), func() (w *conv.Weights, bytes int, err error) {
 		err = weights.Guard(func() error {
 			v, err := op.In[1].Param.Float32s()
 			if err == nil {
-				w, bytes = o.Pack(v), 4*len(v)
+				w = o.Pack(v)
+				bytes = w.Bytes()
 			}
 			return err
 		})
@@ -33,7 +35,12 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 	}
 	return &step{o.Workspace(), func(m *memory, ws []float32) run {
 		dst, x, residual := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3])
-		return func() error { o.Run(dst, x, w, bias, residual, nil, ws); return nil }
+		var norm *conv.Norm
+		if stats := m.f32(op.In[4]); stats != nil {
+			half := len(stats) / 2
+			norm = &conv.Norm{Scale: stats[:half], Shift: stats[half:]}
+		}
+		return func() error { o.Run(dst, x, w, bias, residual, norm, ws); return nil }
 	}}, nil
 }
 

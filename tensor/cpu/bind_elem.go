@@ -39,12 +39,18 @@ func (d *Device) binary(op *graph.Op, a *graph.BinaryOp) (graph.Step, error) {
 		if y == nil {
 			y = m.f32(op.In[1])
 		}
-		if a.M == 1 {
+		if a.Batch == 1 && a.M == 1 {
 			split := elem.NewSplit(d.pool, a.N, elem.ChunkLen, func(lo, hi int) { whole(dst[lo:hi], x[lo:hi], y[lo:hi]) })
 			return func() error { split.Run(); return nil }
 		}
-		split := elem.NewSplit(d.pool, a.M, max(1, elem.ChunkLen/a.N), func(lo, hi int) {
-			rows(dst[lo*a.N:hi*a.N], x[lo*a.N:hi*a.N], y)
+		// Rows of all parts follow one another; a task may span parts.
+		split := elem.NewSplit(d.pool, a.Batch*a.M, max(1, elem.ChunkLen/a.N), func(lo, hi int) {
+			for lo < hi {
+				part := lo / a.M
+				end := min(hi, (part+1)*a.M)
+				rows(dst[lo*a.N:end*a.N], x[lo*a.N:end*a.N], y[part*a.N:(part+1)*a.N])
+				lo = end
+			}
 		})
 		return func() error { split.Run(); return nil }
 	}}, nil

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"syntic/kernels/elem"
+	"syntic/kernels/ref"
 	"syntic/tensor/graph"
 )
 
@@ -26,6 +27,18 @@ func (d *Device) groupNorm(op *graph.Op, a *graph.GroupNormOp) (graph.Step, erro
 	return &step{bind: func(m *memory, _ []float32) run {
 		dst, x := m.f32(op.Out), m.f32(op.In[0])
 		return func() error { o.Run(dst, x, w, b); return nil }
+	}}, nil
+}
+
+func (d *Device) groupNormStats(op *graph.Op, a *graph.GroupNormStatsOp) (graph.Step, error) {
+	w, b, err := d.affine(op)
+	if err != nil {
+		return nil, err
+	}
+	o := d.table.Norm.NewGroupNorm(d.pool, a.N, a.HW, a.C, a.Groups, a.Eps, ref.None)
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x, nc := m.f32(op.Out), m.f32(op.In[0]), a.N*a.C
+		return func() error { o.Stats(dst[:nc], dst[nc:], x, w, b); return nil }
 	}}, nil
 }
 

@@ -183,6 +183,8 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 		return d.layerNorm(op, a)
 	case *graph.GroupNormOp:
 		return d.groupNorm(op, a)
+	case *graph.GroupNormStatsOp:
+		return d.groupNormStats(op, a)
 	case *graph.SoftmaxOp:
 		return d.softmax(op, a)
 	case *graph.NormalizerOp:

@@ -47,6 +47,30 @@ func convCases() []testCase {
 			}})
 		}
 	}
+	for _, c := range []struct {
+		h, w, c, o, k, groups int
+		opts                  graph.ConvOpts
+	}{
+		{1, 1, 2, 1, 1, 1, graph.ConvOpts{}},
+		{5, 7, 6, 5, 1, 3, graph.ConvOpts{}},
+		{7, 9, 24, 16, 3, 4, graph.ConvOpts{Pad: one}},
+		{16, 14, 64, 48, 3, 32, graph.ConvOpts{Pad: one}},
+		{9, 9, 8, 6, 3, 2, graph.ConvOpts{Pad: graph.Pad{Right: 1, Bottom: 1}, Stride: 2}},
+		{8, 7, 12, 18, 3, 6, graph.ConvOpts{Pad: one, Groups: 3}},
+		{8, 7, 19, 19, 3, 1, graph.ConvOpts{Pad: one, Groups: 19}},
+		{9, 12, 4, 7, 3, 4, graph.ConvOpts{Pad: graph.Pad{Top: 2, Left: 2, Bottom: 2, Right: 2}, Dilation: 2}},
+		{13, 15, 3, 18, 7, 1, graph.ConvOpts{Pad: graph.Pad{Top: 3, Left: 3, Bottom: 3, Right: 3}, Stride: 2}},
+		{16, 24, 3, 20, 8, 3, graph.ConvOpts{Stride: 8}},
+	} {
+		for _, act := range []graph.Act{ref.None, ref.SiLU} {
+			all = append(all, testCase{name: fmt.Sprintf("Conv2D/norm of %dx%dx%d in %d, %v, to %d, %dx%d, stride %d, groups %d", c.h, c.w, c.c, c.groups, act, c.o, c.k, c.k, max(c.opts.Stride, 1), max(c.opts.Groups, 1)), tol: 2 * products, record: func(k *kit, b *graph.Builder) {
+				o := c.opts
+				o.Norm = &graph.Norm{Weight: k.weight("w", c.c), Bias: k.weight("b", c.c), Groups: c.groups, Eps: 1e-3, Act: act}
+				y := b.Conv2D(k.in(b, "x", c.h, c.w, c.c), k.weight("weight", c.o, c.c/max(o.Groups, 1), c.k, c.k), o)
+				k.out(b, "y", b.Add(y, k.in(b, "residual", y.Shape()[1:]...)))
+			}})
+		}
+	}
 	for _, c := range [][6]int{{4, 4, 1, 2, 2, 0}, {7, 5, 3, 3, 2, 1}, {9, 10, 19, 3, 1, 1}, {3, 3, 16, 3, 3, 0}, {12, 11, 64, 3, 2, 1}} {
 		all = append(all, testCase{name: fmt.Sprintf("MaxPool/%dx%dx%d, %d, stride %d, pad %d", c[0], c[1], c[2], c[3], c[4], c[5]), record: func(k *kit, b *graph.Builder) {
 			k.out(b, "y", b.MaxPool(k.in(b, "x", c[0], c[1], c[2]), c[3], c[4], c[5]))

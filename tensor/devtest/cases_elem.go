@@ -28,6 +28,7 @@ func elemCases() []testCase {
 			k.out(b, "same", b.Add(x, y))
 			k.out(b, "weight", b.AddParam(x, k.weight("w", c)))
 			k.out(b, "rows", b.AddParam(x, k.weight("m", 3, c)))
+			k.out(b, "each", b.AddEach(x, k.in(b, "z", c)))
 			k.out(b, "const", b.Add(x, b.Const(uniform(stream("const"), c), c)))
 		})
 		add(fmt.Sprintf("Mul/%d", c), 1e-7, func(k *kit, b *graph.Builder) {

@@ -23,7 +23,7 @@ func evaluateElem(op *graph.Op) eval {
 		return func(m *refMemory, out []float32) error {
 			x, y := m.f32(in[0]), m.f32(in[1])
 			for i, v := range x {
-				if w := float64(y[i%a.N]); a.Arith == graph.Mul {
+				if w := float64(y[i/(a.M*a.N)*a.N+i%a.N]); a.Arith == graph.Mul {
 					out[i] = float32(float64(v) * w)
 				} else {
 					out[i] = float32(float64(v) + w)

@@ -39,8 +39,11 @@ func evaluate(op *graph.Op) (eval, error) {
 		}, nil
 	case *graph.ConvOp:
 		return func(m *refMemory, out []float32) error {
-			wide := make([]float64, len(out))
-			ref.Convolve(wide, m.f32(in[0]), m.f32(in[1]), m.f32(in[2]), m.f32(in[3]), ref.Conv2D{
+			wide, x := make([]float64, len(out)), m.f32(in[0])
+			if stats := m.f32(in[4]); stats != nil {
+				x = normalized(x, stats, a)
+			}
+			ref.Convolve(wide, x, m.f32(in[1]), m.f32(in[2]), m.f32(in[3]), ref.Conv2D{
 				N: a.N, H: a.H, W: a.W, C: a.C, O: a.O, KH: a.KH, KW: a.KW, StrideH: a.StrideH, StrideW: a.StrideW,
 				PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
 			}, a.Act)
@@ -74,6 +77,27 @@ func evaluate(op *graph.Op) (eval, error) {
 		return e, nil
 	}
 	return nil, fmt.Errorf("no reference for %s", op.Attr.Kind())
+}
+
+// normalized returns a convolution's input after its prologue.
+func normalized(x, stats []float32, a *graph.ConvOp) []float32 {
+	out, nc := make([]float32, len(x)), a.N*a.C
+	for i, v := range x {
+		at := i/(a.H*a.W*a.C)*a.C + i%a.C
+		out[i] = float32(a.NormAct.Apply(float64(v)*float64(stats[at]) + float64(stats[nc+at])))
+	}
+	return out
+}
+
+// groupMoments returns the mean and the inverse deviation of the group of
+// channel c in picture n of [N,HW,C], groups being per channels wide.
+func groupMoments(x []float32, n, c, hw, channels, per int, eps float32) (mean, inv float64) {
+	var group []float32
+	for p := range hw {
+		at := (n*hw+p)*channels + c/per*per
+		group = append(group, x[at:at+per]...)
+	}
+	return moments(group, eps)
 }
 
 // byInput returns a matrix as [K,N].
@@ -146,23 +170,25 @@ func evaluateNorm(op *graph.Op) eval {
 	case *graph.GroupNormOp:
 		return func(m *refMemory, out []float32) error {
 			x, w, b := m.f32(in[0]), m.f32(in[1]), m.f32(in[2])
-			per := a.C / a.Groups
 			for n := range a.N {
-				for g := range a.Groups {
-					var at []int
-					var group []float32
+				for c := range a.C {
+					mean, inv := groupMoments(x, n, c, a.HW, a.C, a.C/a.Groups, a.Eps)
 					for p := range a.HW {
-						for c := g * per; c < (g+1)*per; c++ {
-							at = append(at, (n*a.HW+p)*a.C+c)
-							group = append(group, x[at[len(at)-1]])
-						}
-					}
-					mean, inv := moments(group, a.Eps)
-					for j, i := range at {
-						c := i % a.C
-						out[i] = float32(a.Act.Apply((float64(group[j])-mean)*inv*float64(w[c]) + float64(b[c])))
+						i := (n*a.HW+p)*a.C + c
+						out[i] = float32(a.Act.Apply((float64(x[i])-mean)*inv*float64(w[c]) + float64(b[c])))
 					}
 				}
+			}
+			return nil
+		}
+	case *graph.GroupNormStatsOp:
+		return func(m *refMemory, out []float32) error {
+			x, w, b := m.f32(in[0]), m.f32(in[1]), m.f32(in[2])
+			for i := range a.N * a.C {
+				c := i % a.C
+				mean, inv := groupMoments(x, i/a.C, c, a.HW, a.C, a.C/a.Groups, a.Eps)
+				out[i] = float32(inv * float64(w[c]))
+				out[a.N*a.C+i] = float32(float64(b[c]) - mean*inv*float64(w[c]))
 			}
 			return nil
 		}

@@ -34,9 +34,13 @@ func TestShapeErrors(t *testing.T) {
 		"pool":          {func(b *Builder) { b.MaxPool(b.Input("x", 1, 2, 2, 3), 3, 2, 0) }, []string{"MaxPool", "[1,2,2,3]"}},
 		"norm":          {func(b *Builder) { b.LayerNorm(b.Input("x", 2, 4), bias, bias, 1) }, []string{"fc.bias", "[2,4]", "[3]"}},
 		"groups":        {func(b *Builder) { b.GroupNorm(b.Input("x", 2, 4, 3), bias, bias, 2, 1, ref.None) }, []string{"fc.bias", "[2,4,3]", "[3]"}},
-		"add":           {func(b *Builder) { b.Add(b.Input("x", 2, 4), b.Input("y", 2)) }, []string{"Add", "[2,4]", "[2]"}},
-		"add weight":    {func(b *Builder) { b.AddParam(b.Input("x", 2, 4), bias) }, []string{"fc.bias", "[2,4]", "[3]"}},
-		"matmul":        {func(b *Builder) { b.MatMul(b.Input("x", 2, 4), b.Input("y", 3, 5), NK, 1) }, []string{"MatMul", "[2,4]", "[3,5]"}},
+		"conv norm": {func(b *Builder) {
+			b.Conv2D(b.Input("x", 1, 9, 9, 3), conv, ConvOpts{Norm: &Norm{Weight: bias, Bias: bias, Groups: 2}})
+		}, []string{"fc.bias", "[1,9,9,3]", "[3]"}},
+		"add each":   {func(b *Builder) { b.AddEach(b.Input("x", 2, 5, 4), b.Input("y", 2, 5)) }, []string{"AddEach", "[2,5,4]", "[2,5]"}},
+		"add":        {func(b *Builder) { b.Add(b.Input("x", 2, 4), b.Input("y", 2)) }, []string{"Add", "[2,4]", "[2]"}},
+		"add weight": {func(b *Builder) { b.AddParam(b.Input("x", 2, 4), bias) }, []string{"fc.bias", "[2,4]", "[3]"}},
+		"matmul":     {func(b *Builder) { b.MatMul(b.Input("x", 2, 4), b.Input("y", 3, 5), NK, 1) }, []string{"MatMul", "[2,4]", "[3,5]"}},
 		"attention": {func(b *Builder) {
 			x := b.Input("x", 2, 4, 8)
 			b.Attention(x, b.Input("y", 3, 4, 8), x, AttentionOpts{Heads: 1, D: 8})

@@ -6,8 +6,9 @@ import "syntic/tensor"
 type Pad struct{ Top, Left, Bottom, Right int }
 
 // ConvOp is a 2-D convolution over [N,H,W,C] with weights [O,C/Groups,KH,KW],
-// Out = Act(conv + Bias + Residual).
-// In: x, w (Weight), bias (Weight or nil), residual (or nil).
+// Out = Act(conv(NormAct(x·scale + shift)) + Bias + Residual).
+// In: x, w (Weight), bias (Weight or nil), residual (or nil), scale and shift
+// ([2,N,C], from a GroupNormStatsOp; nil for none). Padding stays zero.
 type ConvOp struct {
 	N, H, W, C, O, KH, KW int
 	StrideH, StrideW      int
@@ -16,6 +17,7 @@ type ConvOp struct {
 	Groups                int
 	OutH, OutW            int
 	Act                   Act
+	NormAct               Act // of the normalised input
 }
 
 // Kind implements Attr.
@@ -31,9 +33,19 @@ type ConvOpts struct {
 	Dilation int
 	Pad      Pad
 	Groups   int
+	Norm     *Norm // applied to the input while it is read; nil for none
 }
 
-// Conv2D returns act(conv(x, w) + bias + residual). Shapes: x [N,H,W,C],
+// Norm is a GroupNorm with an activation that a convolution applies to its input
+// while it packs it: the normalised picture is never written.
+type Norm struct {
+	Weight, Bias *Param // [C]
+	Groups       int
+	Eps          float32
+	Act          Act
+}
+
+// Conv2D returns act(conv(norm(x), w) + bias + residual). Shapes: x [N,H,W,C],
 // w [O,C/groups,KH,KW] as checkpoints store it, the result [N,H',W',O].
 func (b *Builder) Conv2D(x Value, w *Param, o ConvOpts) Value {
 	if len(x.Shape()) != 4 || len(w.Shape) != 4 {
@@ -61,7 +73,12 @@ func (b *Builder) Conv2D(x Value, w *Param, o ConvOpts) Value {
 	if o.Residual.Defined() && !o.Residual.Shape().Equal(shape) {
 		fail(w.Label(), "Conv2D", "residual and result don't fit", o.Residual.Shape(), shape)
 	}
-	return b.emit(a, F32, shape, x.n, b.param(w), b.param(o.Bias), o.Residual.n)
+	var stats *Node
+	if o.Norm != nil {
+		a.NormAct = o.Norm.Act
+		stats = b.groupNormStats(x, o.Norm)
+	}
+	return b.emit(a, F32, shape, x.n, b.param(w), b.param(o.Bias), o.Residual.n, stats)
 }
 
 // MaxPoolOp takes the largest value of each window over [N,H,W,C]. In: x.

@@ -30,11 +30,13 @@ const (
 	Mul
 )
 
-// BinaryOp is Out = x op y, y repeated over x's leading dimensions.
+// BinaryOp is Out = x op y for every one of Batch parts of x and y, y's part
+// repeated over x's.
 // In: x, y (an activation, Const or Weight).
 type BinaryOp struct {
 	Arith Arith
-	M, N  int // x is M repetitions of y's N elements
+	Batch int // parts
+	M, N  int // a part of x is M repetitions of y's N elements
 }
 
 // Kind implements Attr.
@@ -50,8 +52,20 @@ func (b *Builder) Mul(x, y Value) Value { return b.binary(Mul, x, y.n) }
 // x's innermost dimensions.
 func (b *Builder) AddParam(x Value, p *Param) Value { return b.binary(Add, x, b.param(p)) }
 
+// AddEach returns x + y where every batch item has its own y, repeated over the
+// item's rows, such as a value per channel of each picture. Shapes: x [N,...,C],
+// y [N,C].
+func (b *Builder) AddEach(x, y Value) Value {
+	s := x.Shape()
+	if len(s) < 2 || !y.Shape().Equal(tensor.Shape{s[0], s.Last()}) {
+		fail("", "AddEach", "operands don't fit", s, y.Shape())
+	}
+	a := &BinaryOp{Arith: Add, Batch: s[0], M: s[1 : len(s)-1].Elems(), N: s.Last()}
+	return b.emit(a, F32, s, x.n, y.n)
+}
+
 func (b *Builder) binary(op Arith, x Value, y *Node) Value {
-	a := &BinaryOp{Arith: op}
+	a := &BinaryOp{Arith: op, Batch: 1}
 	if !x.Shape().HasSuffix(y.Shape) || y.Shape.Elems() == 0 {
 		fail(y.Name, a.Kind(), "operands don't fit", x.Shape(), y.Shape)
 	}

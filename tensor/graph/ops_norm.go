@@ -35,12 +35,34 @@ func (*GroupNormOp) Kind() string { return "GroupNorm" }
 // picture. Shapes: x [N,...,C], w and bias [C].
 func (b *Builder) GroupNorm(x Value, w, bias *Param, groups int, eps float32, act Act) Value {
 	s := x.Shape()
+	checkGroups(s, w, bias, groups)
+	a := &GroupNormOp{N: s[0], HW: s[1 : len(s)-1].Elems(), C: s.Last(), Groups: groups, Eps: eps, Act: act}
+	return b.emit(a, F32, s, x.n, b.param(w), b.param(bias))
+}
+
+func checkGroups(s tensor.Shape, w, bias *Param, groups int) {
 	c := s.Last()
 	if len(s) < 2 || !w.Shape.Equal(tensor.Shape{c}) || !bias.Shape.Equal(tensor.Shape{c}) || groups < 1 || c%groups != 0 {
 		fail(w.Label(), "GroupNorm", "input and weight don't fit", s, w.Shape)
 	}
-	a := &GroupNormOp{N: s[0], HW: s[1 : len(s)-1].Elems(), C: c, Groups: groups, Eps: eps, Act: act}
-	return b.emit(a, F32, s, x.n, b.param(w), b.param(bias))
+}
+
+// GroupNormStatsOp gives the factors that normalise groups of channels of
+// [N,H·W,C]: x·Out[0] + Out[1] is x normalised.
+// In: x, w (Weight), b (Weight). The result is [2,N,C].
+type GroupNormStatsOp struct {
+	N, HW, C, Groups int
+	Eps              float32
+}
+
+// Kind implements Attr.
+func (*GroupNormStatsOp) Kind() string { return "GroupNormStats" }
+
+func (b *Builder) groupNormStats(x Value, n *Norm) *Node {
+	s := x.Shape()
+	checkGroups(s, n.Weight, n.Bias, n.Groups)
+	a := &GroupNormStatsOp{N: s[0], HW: s[1 : len(s)-1].Elems(), C: s.Last(), Groups: n.Groups, Eps: n.Eps}
+	return b.emit(a, F32, tensor.Shape{2, a.N, a.C}, x.n, b.param(n.Weight), b.param(n.Bias)).n
 }
 
 // SoftmaxOp is a softmax over each row of [M,C], of Scale·x; with Log, its
