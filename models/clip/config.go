@@ -47,6 +47,7 @@ const (
 	maxWidth  = 1 << 14
 	maxLayers = 256
 	maxVocab  = 1 << 20
+	maxGrid   = 256 // patches a side; attention's time grows with its fourth power
 )
 
 // ParseConfig reads a CLIP config.json and checks it.
@@ -66,10 +67,16 @@ func ParseConfig(data []byte) (Config, error) {
 	if c.Vision.Patch < 1 || c.Vision.Image < c.Vision.Patch || c.Vision.Image > 4096 {
 		return Config{}, fmt.Errorf("CLIP config: image_size %d and patch_size %d don't fit", c.Vision.Image, c.Vision.Patch)
 	}
+	if grid := c.Vision.Image / c.Vision.Patch; grid > maxGrid {
+		return Config{}, fmt.Errorf("CLIP config: %d×%d patches; at most %d×%d are possible", grid, grid, maxGrid, maxGrid)
+	}
 	if c.Projection < 1 || c.Projection > maxWidth {
 		return Config{}, fmt.Errorf("CLIP config: projection_dim %d is out of range", c.Projection)
 	}
-	return c, c.Text.check()
+	if err := c.Text.check(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
 }
 
 // ParseText reads the config.json of a text encoder alone, as Stable Diffusion
@@ -79,7 +86,10 @@ func ParseText(data []byte) (Text, error) {
 	if err := json.Unmarshal(data, &t); err != nil {
 		return Text{}, fmt.Errorf("CLIP text config: %w", err)
 	}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		return Text{}, err
+	}
+	return t, nil
 }
 
 func (t *Text) check() error {

@@ -15,8 +15,8 @@ const (
 	// their tokens; a finished text keeps its place with its score frozen.
 	Mean Rank = iota
 	// Finished collects finished texts, with their log-probability divided by
-	// length^Alpha, until there are as many as beams; at alpha 0 it equals
-	// transformers' generate with length_penalty 0.
+	// length^Alpha, until there are as many as beams; where no text ends, at
+	// alpha 0, it equals transformers' generate with length_penalty 0.
 	Finished
 )
 

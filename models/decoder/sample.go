@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// sample draws each text with its own generator, seeded by Options.Seed and the
-// text's index, so that a text doesn't depend on the others.
+// sample draws each text with a generator of its own, seeded by Options.Seed
+// alone, so that a text depends neither on the others nor on its place.
 func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {
 	if err := s.start(ctx, prefix); err != nil {
 		return nil, err
@@ -18,7 +18,7 @@ func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int,
 	ids, from := make([]int32, n), make([]int32, n)
 	for i := range out {
 		out[i] = []Sequence{{}}
-		draws[i] = rand.New(rand.NewPCG(o.Seed, uint64(i)))
+		draws[i] = rand.New(rand.NewPCG(o.Seed, 0))
 		from[i] = int32(i)
 	}
 	over := make([]bool, n)

@@ -38,8 +38,8 @@ const maxSessions = 4
 
 func (m *Model) session(key sessionKey) (*session, error) {
 	// The last token is never read back, so it needs no position.
-	if most := key.length - key.prefix; most < 1 || key.length-1 > m.cfg.Positions {
-		return nil, fmt.Errorf("decoder: a prefix of %d and %d tokens; the model has %d positions", key.prefix, most, m.cfg.Positions)
+	if tokens, most := key.length-key.prefix, m.cfg.Positions-key.prefix+1; tokens < 1 || tokens > most {
+		return nil, fmt.Errorf("decoder: %d tokens after a prefix of %d are asked for; the model has %d positions, so 1 to %d are possible", tokens, key.prefix, m.cfg.Positions, most)
 	}
 	if i := slices.Index(m.recent, key); i >= 0 {
 		m.recent = append(slices.Delete(m.recent, i, i+1), key)

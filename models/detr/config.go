@@ -17,9 +17,13 @@ type Config struct {
 	EncoderFFN    int
 	DecoderFFN    int
 	Queries       int
-	Labels        []string // by class id; "N/A" where the id is unused
+	Labels        []string // by class id; Unused where the id means nothing
 	ResNet        ResNet
 }
+
+// Unused is the label of class ids that no object has, such as 12 and 26 of
+// COCO's 91.
+const Unused = "N/A"
 
 // ResNet is the backbone's size.
 type ResNet struct {
@@ -83,7 +87,10 @@ func ParseConfig(data []byte) (Config, error) {
 	if c.Labels, err = labels(f.Names, f.NumLabels); err != nil {
 		return Config{}, err
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
 }
 
 // labels turns id2label into a list.

@@ -24,6 +24,9 @@ func PostProcess(logits, boxes []float32, classes int, width, height float32, th
 			continue
 		}
 		b := boxes[q*4:][:4]
+		if sum := b[0] + b[1] + b[2] + b[3]; sum != sum {
+			continue
+		}
 		found = append(found, Object{q, label, score, [4]float32{
 			(b[0] - b[2]/2) * width, (b[1] - b[3]/2) * height,
 			(b[0] + b[2]/2) * width, (b[1] + b[3]/2) * height,
