@@ -1,0 +1,104 @@
+package overlap
+
+import (
+	"strings"
+	"unicode"
+
+	"syntic/tools/metrics/ngram"
+)
+
+// maxN is the longest n-gram counted, as in BLEU-4 and CIDEr.
+const maxN = 4
+
+// text is a caption as ids: words for ROUGE-L, n-gram nodes for BLEU and CIDEr.
+type text struct {
+	rouge []uint32       // words by splitting at ' ' alone, "" is one empty word
+	words int            // number of words by splitting at any white space
+	grams [maxN][]uint32 // trie node of each n-gram, by order and position
+}
+
+// Corpus is a set of pictures with every n-gram numbered, ready to be scored.
+// Concurrency: read-only once built; each goroutine needs its own Scratch.
+type Corpus struct {
+	hyps  []text
+	refs  [][]text
+	nodes int       // number of distinct n-grams and the root
+	idf   []float64 // per n-gram: log(pictures) - log(pictures whose references hold it)
+}
+
+// indexer numbers the corpus' words and n-grams.
+type indexer struct {
+	vocab *ngram.Vocabulary
+	trie  *ngram.Trie
+}
+
+// Index numbers the words and n-grams of all pictures: hyps[i] is picture i's
+// prediction, refs[i] its references, at least one, as long as hyps. Words are
+// separated by single spaces; any text may be empty.
+func Index(hyps []string, refs [][]string) *Corpus {
+	ix := &indexer{ngram.NewVocabulary(), ngram.NewTrie()}
+	c := &Corpus{hyps: make([]text, len(hyps)), refs: make([][]text, len(hyps))}
+	for i := range hyps {
+		c.hyps[i] = ix.text(hyps[i])
+		c.refs[i] = make([]text, len(refs[i]))
+		for j, r := range refs[i] {
+			c.refs[i][j] = ix.text(r)
+		}
+	}
+	c.nodes = ix.trie.Len()
+	c.countDocuments()
+	return c
+}
+
+// Len is the number of pictures.
+func (c *Corpus) Len() int { return len(c.hyps) }
+
+func (ix *indexer) text(s string) text {
+	var t text
+	for rest, more := s, true; more; {
+		var w string
+		w, rest, more = strings.Cut(rest, " ")
+		t.rouge = append(t.rouge, ix.vocab.Add(w))
+	}
+	words := t.rouge
+	if s == "" || strings.ContainsFunc(s, oddSpace) {
+		words = nil
+		for _, w := range strings.FieldsFunc(s, pySpace) {
+			words = append(words, ix.vocab.Add(w))
+		}
+	}
+	t.words = len(words)
+	nodes := make([]uint32, 0, maxN*len(words))
+	for n := range maxN {
+		start := len(nodes)
+		for i := 0; i+n < len(words); i++ {
+			var parent uint32
+			if n > 0 {
+				parent = t.grams[n-1][i]
+			}
+			nodes = append(nodes, ix.trie.Add(parent, words[i+n]))
+		}
+		t.grams[n] = nodes[start:]
+	}
+	return t
+}
+
+// pySpace says whether Python's str.split() cuts at r.
+// Source: Python documentation of str.isspace.
+func pySpace(r rune) bool {
+	return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f
+}
+
+func oddSpace(r rune) bool { return r != ' ' && pySpace(r) }
+
+// Scratch holds the per-goroutine counters of a Corpus.
+type Scratch struct {
+	count []uint32 // per node, zero between calls
+	max   []uint32 // per node, zero between calls
+	lcs   []int
+}
+
+// NewScratch returns counters for scoring c's pictures.
+func (c *Corpus) NewScratch() *Scratch {
+	return &Scratch{count: make([]uint32, c.nodes), max: make([]uint32, c.nodes)}
+}
