@@ -3,7 +3,6 @@ package caption
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -81,6 +80,9 @@ func BuildMemory(ctx context.Context, path string, e *Encoder, c *Corpus, dtype 
 				return err
 			}
 			cut += n
+			if err := unit(f, e.Dim(), lo); err != nil {
+				return err
+			}
 			if err := writeRows(w, f, dtype); err != nil {
 				return err
 			}
@@ -98,13 +100,26 @@ func ImportMemory(path string, features []float32, dim int, c *Corpus, dtype ten
 	if len(features) != c.Len()*dim {
 		return fmt.Errorf("%d feature values aren't %d texts of %d", len(features), c.Len(), dim)
 	}
-	for _, v := range features {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return errors.New("the features hold NaN or infinite values")
+	Normalize(features, dim)
+	if err := unit(features, dim, 0); err != nil {
+		return err
+	}
+	return writeMemory(path, c, dim, dtype, func(w io.Writer) error { return writeRows(w, features, dtype) })
+}
+
+// unit checks that normalised rows, of which the first is number first, could be
+// normalised: none is zero or holds NaN or infinity.
+func unit(rows []float32, dim, first int) error {
+	for i := 0; (i+1)*dim <= len(rows); i++ {
+		sum := 0.0
+		for _, x := range rows[i*dim : (i+1)*dim] {
+			sum += float64(x) * float64(x)
+		}
+		if !(math.Abs(sum-1) < 1e-3) {
+			return fmt.Errorf("the feature of text %d is zero or holds NaN or infinite values", first+i+1)
 		}
 	}
-	Normalize(features, dim)
-	return writeMemory(path, c, dim, dtype, func(w io.Writer) error { return writeRows(w, features, dtype) })
+	return nil
 }
 
 func writeMemory(path string, c *Corpus, dim int, dtype tensor.DType, features func(w io.Writer) error) error {

@@ -10,6 +10,7 @@ import (
 	"syntic/models/detr"
 	"syntic/models/vision"
 	"syntic/tensor/graph"
+	"syntic/weights"
 )
 
 // Options change one call; the zero value follows the model's settings with
@@ -58,14 +59,21 @@ type Result struct {
 const maxBatch = 16
 
 // Caption describes pictures. The results' order is the pictures'.
-func (m *Model) Caption(ctx context.Context, pictures []*vision.Picture, o Options) ([]Result, error) {
-	var all []Result
-	for lo := 0; lo < len(pictures); lo += maxBatch {
-		part, err := m.caption(ctx, pictures[lo:min(lo+maxBatch, len(pictures))], o)
-		if err != nil {
-			return nil, err
+func (m *Model) Caption(ctx context.Context, pictures []*vision.Picture, o Options) (all []Result, err error) {
+	// The memory's texts and features and the prefix's weights are read from
+	// mapped files.
+	err = weights.Guard(func() error {
+		for part := range slices.Chunk(pictures, maxBatch) {
+			r, err := m.caption(ctx, part, o)
+			if err != nil {
+				return err
+			}
+			all = append(all, r...)
 		}
-		all = append(all, part...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return all, nil
 }

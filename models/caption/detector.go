@@ -49,7 +49,8 @@ func LoadDetector(d graph.Device, dir Dir) (*Detector, error) {
 func (t *Detector) Labels() []string { return t.DETR.Config().Labels }
 
 // Detect returns the objects of each picture whose score is above the
-// threshold, in the order of the model's queries. Pictures of one size share a
+// threshold, in the order of the model's queries; ids without a name are no
+// objects. Pictures of one size share a
 // batch; none is padded, so a picture's objects don't depend on its neighbours.
 func (t *Detector) Detect(ctx context.Context, pictures []*vision.Picture, threshold float32, par vision.Parallel) ([][]detr.Object, error) {
 	found := make([][]detr.Object, len(pictures))
@@ -89,8 +90,9 @@ func (t *Detector) detect(ctx context.Context, found [][]detr.Object, pictures [
 	classes, queries := len(t.Labels()), t.DETR.Config().Queries
 	logits, boxes := queries*(classes+1), queries*4
 	for j, i := range part {
-		found[i] = detr.PostProcess(out.Logits[j*logits:(j+1)*logits], out.Boxes[j*boxes:(j+1)*boxes],
+		all := detr.PostProcess(out.Logits[j*logits:(j+1)*logits], out.Boxes[j*boxes:(j+1)*boxes],
 			classes, float32(pictures[i].W), float32(pictures[i].H), threshold)
+		found[i] = slices.DeleteFunc(all, func(o detr.Object) bool { return t.Labels()[o.Label] == detr.Unused })
 	}
 	return nil
 }

@@ -69,6 +69,14 @@ func (d Dir) glob(pattern string) ([]string, error) {
 // part returns the folder of one model: name inside d, or d itself where it
 // holds that model alone.
 func (d Dir) part(name string) (Dir, error) {
+	if d.path != "" {
+		switch info, err := os.Stat(d.path); {
+		case err != nil:
+			return Dir{}, fmt.Errorf("the model directory can't be used: %w", err)
+		case !info.IsDir():
+			return Dir{}, fmt.Errorf("%s is a file; a model is a directory with clip/, detr/ and captioner/", d)
+		}
+	}
 	for _, p := range []Dir{d.Sub(name), d} {
 		if p.Has("config.json") {
 			return p, nil

@@ -43,10 +43,27 @@ func LoadEncoder(d graph.Device, dir Dir) (*Encoder, error) {
 			e.input, err = dir.Preprocessor(vision.CLIPConfig(e.CLIP.Config().Vision.Image))
 		}
 	}
+	if err == nil {
+		err = e.check()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), e.src.Close())
 	}
 	return e, nil
+}
+
+// check compares the tokenizer with the text tower: an id beyond the tower's
+// table would be read from elsewhere, and without the end mark that the tower
+// expects every text would get one and the same feature.
+func (e *Encoder) check() error {
+	t := e.CLIP.Config().Text
+	if n := e.Tokens.VocabSize(); n > t.Vocab {
+		return fmt.Errorf("the tokenizer has %d tokens, the text tower %d; vocab.json belongs to another model", n, t.Vocab)
+	}
+	if end := []int32{0, e.Tokens.End()}; t.End(end) != 1 {
+		return fmt.Errorf("the text tower ends texts at token %d, the tokenizer at %d; vocab.json belongs to another model", t.EOS, end[1])
+	}
+	return nil
 }
 
 // Dim returns the length of a feature.

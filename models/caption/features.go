@@ -31,7 +31,7 @@ func readPlain(path string, dim int) ([]float32, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if dim < 1 || len(data) == 0 || len(data)%(4*dim) != 0 {
+	if dim < 1 || dim > len(data)/4 || len(data)%(4*dim) != 0 {
 		return nil, 0, fmt.Errorf("%s: %d bytes aren't rows of %d float32 values; give their number with --dim", path, len(data), dim)
 	}
 	v, err := tensor.Tensor{DType: weights.F32, Shape: tensor.Shape{len(data) / 4}, Data: data}.Float32s()
@@ -99,7 +99,7 @@ func readNPY(path string) ([]float32, int, error) {
 		typ = weights.F16
 	}
 	data = data[start+size:]
-	if err1 != nil || err2 != nil || rows < 1 || cols < 1 || rows > len(data) || cols > len(data) || rows*cols*typ.Size() != len(data) {
+	if err1 != nil || err2 != nil || rows < 1 || cols < 1 || cols > len(data) || rows > len(data)/cols || rows*cols*typ.Size() != len(data) {
 		return nil, 0, fmt.Errorf("%s: %d bytes of data for shape (%s, %s)", path, len(data), m[2], m[3])
 	}
 	v, err := tensor.Tensor{DType: typ, Shape: tensor.Shape{rows, cols}, Data: data}.Float32s()

@@ -46,7 +46,8 @@ func (d Dir) memory(file string) (*Memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := d.readMemory(src, file)
+	var m *Memory
+	err = weights.Guard(func() error { m, err = d.readMemory(src, file); return err })
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}

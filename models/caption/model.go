@@ -166,10 +166,11 @@ func (m *Model) loadDefaultMemory(d Dir) error {
 }
 
 // SetMemory makes the captioner project onto another support set, such as texts
-// of the domain that the pictures come from, and closes the former one.
+// of the domain that the pictures come from, and closes the former one. The
+// memory is the model's from then on; one that doesn't fit is closed.
 func (m *Model) SetMemory(memory *Memory) error {
 	if d := m.Encoder.Dim(); memory.Dim() != d {
-		return fmt.Errorf("%s: features of %d values, but CLIP's have %d", memory.Name(), memory.Dim(), d)
+		return errors.Join(fmt.Errorf("%s: features of %d values, but CLIP's have %d", memory.Name(), memory.Dim(), d), memory.Close())
 	}
 	err := m.cache.Close()
 	if m.Memory != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"syntic/tensor/graph"
+	"syntic/weights"
 )
 
 // projectBatch bounds the pictures projected at once: a million texts need 4 MB
@@ -65,23 +66,23 @@ func (m *Model) projection(batch int, tau float64) (*graph.Program, error) {
 	})
 }
 
-// nearest replaces a projection by the one over the k largest weights alone,
-// and the weights by theirs.
-func (m *Model) nearest(dst, weights []float32, k int) error {
-	top := largest(weights, k)
+// nearest replaces a projection by the one over the k largest shares alone,
+// and the shares by theirs.
+func (m *Model) nearest(dst, shares []float32, k int) error {
+	top := largest(shares, k)
 	sum := 0.0
 	for _, j := range top {
-		sum += float64(weights[j])
+		sum += float64(shares[j])
 	}
 	kept := make([]float32, len(top))
 	for i, j := range top {
-		kept[i] = float32(float64(weights[j]) / sum)
+		kept[i] = float32(float64(shares[j]) / sum)
 	}
-	clear(weights)
+	clear(shares)
 	clear(dst)
 	row := make([]float32, len(dst))
 	for i, j := range top {
-		weights[j] = kept[i]
+		shares[j] = kept[i]
 		if err := m.Memory.Feature(row, j); err != nil {
 			return err
 		}
@@ -95,24 +96,25 @@ func (m *Model) nearest(dst, weights []float32, k int) error {
 
 // Search returns the k texts of a memory nearest to a normalised feature, with
 // their cosines, best first.
-func (m *Memory) Search(feature []float32, k int) ([]Support, error) {
-	cos := make([]float32, m.Len())
-	row := make([]float32, m.Dim())
-	for i := range cos {
-		if err := m.Feature(row, i); err != nil {
-			return nil, err
+func (m *Memory) Search(feature []float32, k int) (found []Support, err error) {
+	err = weights.Guard(func() error {
+		cos, row := make([]float32, m.Len()), make([]float32, m.Dim())
+		for i := range cos {
+			if err := m.Feature(row, i); err != nil {
+				return err
+			}
+			s := 0.0
+			for c, x := range row {
+				s += float64(x) * float64(feature[c])
+			}
+			cos[i] = float32(s)
 		}
-		s := 0.0
-		for c, x := range row {
-			s += float64(x) * float64(feature[c])
+		for _, j := range largest(cos, k) {
+			found = append(found, Support{m.Text(j), float64(cos[j])})
 		}
-		cos[i] = float32(s)
-	}
-	var found []Support
-	for _, j := range largest(cos, k) {
-		found = append(found, Support{m.Text(j), float64(cos[j])})
-	}
-	return found, nil
+		return nil
+	})
+	return found, err
 }
 
 // largest returns the indices of the k largest values, largest first, the lower

@@ -29,7 +29,10 @@ func ParseSettings(data []byte) (Settings, error) {
 			return Settings{}, fmt.Errorf("syntic.json: %w", err)
 		}
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return Settings{}, fmt.Errorf("syntic.json: %w", err)
+	}
+	return s, nil
 }
 
 func (s *Settings) check() error {
@@ -39,7 +42,7 @@ func (s *Settings) check() error {
 	if !(s.Threshold >= 0 && s.Threshold <= 1) {
 		return fmt.Errorf("tag threshold %g: must lie between 0 and 1", s.Threshold)
 	}
-	if s.MaxTags < 1 || s.MaxTags > 1024 || s.Heads < 1 || s.Beams < 1 || s.Beams > 64 || s.MaxTokens < 1 {
+	if s.MaxTags < 1 || s.MaxTags > 1024 || s.Heads < 1 || s.Beams < 1 || s.Beams > 64 || s.MaxTokens < 1 || s.MaxTokens > 1<<20 {
 		return fmt.Errorf("max_tags %d, aux_heads %d, beam %d or max_tokens %d is out of range", s.MaxTags, s.Heads, s.Beams, s.MaxTokens)
 	}
 	if s.Query != "projected" && s.Query != "image" {
