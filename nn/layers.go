@@ -144,6 +144,14 @@ func (c *Conv2D) Forward(b *graph.Builder, x graph.Value, o graph.ConvOpts) grap
 	return b.Conv2D(x, c.Weight, o)
 }
 
+// Pointwise returns the 1×1 convolution that equals l at every pixel, for inputs
+// that a norm is applied to while they are read.
+func Pointwise(l *Linear) *Conv2D {
+	shape := append(l.Weight.Shape.Clone(), 1, 1)
+	weight := graph.Derived(shape, func(dst []float32, from [][]float32) { copy(dst, from[0]) }, l.Weight)
+	return &Conv2D{Weight: weight, Bias: l.Bias}
+}
+
 // FrozenBatchNorm is a batch norm in inference: (x-mean)·w/√(var+eps) + b.
 type FrozenBatchNorm struct {
 	Weight      *graph.Param `w:"weight"`

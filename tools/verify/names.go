@@ -139,6 +139,10 @@ func (s *suite) wanted(family string) ([]weights.Info, error) {
 		config, root = "stable-diffusion-v1-5/text_encoder", newText
 	case weights.FamilyDETR:
 		config, root = "facebook_detr-resnet-50", newDETR
+	case weights.FamilyUNet:
+		config, root = "stable-diffusion-v1-5/unet", newUNet
+	case weights.FamilyVAE:
+		config, root = "stable-diffusion-v1-5/vae", newVAE
 	case weights.FamilyDecoder:
 		config, root = "decap", newDecap
 	default:

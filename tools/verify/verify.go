@@ -174,6 +174,10 @@ func (s *suite) open(e *entry) (player, error) {
 		return openText(s, e)
 	case "detr", "detr-resnet-50":
 		return openDETR(s, e)
+	case "sd-unet", "sd15-unet":
+		return openUNet(s, e)
+	case "sd-vae", "sd15-vae":
+		return openVAE(s, e)
 	case "decap-gpt2":
 		return openDecoder(s, e)
 	case "preprocess":
