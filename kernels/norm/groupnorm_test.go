@@ -31,7 +31,7 @@ func TestGroupNorm(t *testing.T) {
 						p := par.New(workers)
 						o := k.NewGroupNorm(p, s.n, s.hw, s.c, s.groups, 1e-5, act)
 						y := guarded(t, len(x), true)
-						require.Zero(t, testing.AllocsPerRun(2, func() { o.Run(y, x, w, b) }))
+						require.Zero(t, testing.AllocsPerRun(20, func() { o.Run(y, x, w, b) }))
 						require.LessOrEqual(t, relErr(want, y), 1e-6)
 						if first == nil {
 							first = y
@@ -68,7 +68,7 @@ func TestGroupNormStatsOfLargeMean(t *testing.T) {
 		defer p.Close()
 		o := k.NewGroupNorm(p, n, hw, c, groups, 1e-5, ref.None)
 		scale, shift := make([]float32, n*c), make([]float32, n*c)
-		require.Zero(t, testing.AllocsPerRun(2, func() { o.Stats(scale, shift, x, w, b) }))
+		require.Zero(t, testing.AllocsPerRun(20, func() { o.Stats(scale, shift, x, w, b) }))
 		got := make([]float64, len(x))
 		for i, v := range x {
 			at := i/(hw*c)*c + i%c

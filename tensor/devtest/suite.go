@@ -179,7 +179,7 @@ func (s Suite) allocations(t *testing.T) {
 		p.run(t)
 		ctx := t.Context()
 		var err error
-		if n := testing.AllocsPerRun(5, func() { err = p.Run(ctx) }); n != 0 || err != nil {
+		if n := testing.AllocsPerRun(20, func() { err = p.Run(ctx) }); n != 0 || err != nil {
 			t.Errorf("%s: %v allocations, error %v", c.name, n, err)
 		}
 	}
