@@ -29,17 +29,18 @@ var maxNMSE = map[string]float64{"f32": 1e-10, "f16": 1e-6, "bf16": 1e-4}
 func newBench(a *app) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "bench [kernels|models]",
+		Use:   "bench [kernels|models|heavy]",
 		Short: "Measure the kernels and models on this machine",
 		Long: `Measure kernels and models: the median time, the rate, its share of the measured
 peak of this machine, how far rounds lay apart, and each kernel's error against
-the reference. The exit code is 1 when a kernel's result is wrong.`,
+the reference. The exit code is 1 when a kernel's result is wrong. The heavy
+set, of Stable Diffusion, takes up to 10 GB of memory and runs only when named.`,
 		Example: `  syntic bench kernels --only 'conv3x3' --threads 1
   syntic bench --json > before.json
   syntic bench compare before.json after.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("bench takes one set of workloads, kernels or models; got %s", strings.Join(args, " "))
+				return usagef("bench takes one set of workloads, kernels, models or heavy; got %s", strings.Join(args, " "))
 			}
 			return nil
 		},

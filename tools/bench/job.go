@@ -48,7 +48,7 @@ func prepare(ctx context.Context, w Work, device func() (graph.Device, error)) (
 	case w.Kind == "greedy":
 		j, err = prepareGreedy(ctx, d, w, decoderConfig)
 	default:
-		j, err = prepareModel(d, w)
+		j, err = prepareModel(ctx, d, w)
 	}
 	if err != nil {
 		return nil, err

@@ -84,6 +84,10 @@ const (
 	tinyDETR = `{"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
 		"encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "num_queries": 5, "num_labels": 3, "use_timm_backbone": false,
 		"backbone_config": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}}`
+	tinyUNet = `{"cross_attention_dim": 16, "block_out_channels": [8, 16], "layers_per_block": 1, "attention_head_dim": 2, "norm_num_groups": 4,
+		"down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"], "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"]}`
+	tinyVAE = `{"block_out_channels": [8, 16], "layers_per_block": 1, "norm_num_groups": 4,
+		"down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"]}`
 	tinyDecoder = `{"vocab_size": 50, "n_positions": 24, "n_embd": 16, "n_layer": 2, "n_head": 2}`
 )
 
@@ -98,6 +102,12 @@ func TestModels(t *testing.T) {
 		},
 		"detr": func(d graph.Device) (*job, error) {
 			return prepareDETR(d, Work{Model: "detr", Bt: 1}, tinyDETR, 40, 33)
+		},
+		"unet": func(d graph.Device) (*job, error) {
+			return prepareUNet(ctx, d, Work{Model: "unet", Bt: 2}, tinyUNet, 8)
+		},
+		"vae": func(d graph.Device) (*job, error) {
+			return prepareVAE(d, Work{Model: "vae_decoder", Bt: 1}, tinyVAE, 4)
 		},
 		"greedy": func(d graph.Device) (*job, error) { return prepareGreedy(ctx, d, Work{Bt: 2}, tinyDecoder) },
 	} {
@@ -119,7 +129,7 @@ func TestModelErrors(t *testing.T) {
 		w    Work
 		want string
 	}{
-		{Work{Kind: "model", Model: "unet", Bt: 2}, `"unet" isn't built yet`},
+		{Work{Kind: "model", Model: "gpt", Bt: 2}, `"gpt" isn't built yet`},
 		{Work{Kind: "model", Model: "clip_text", Bt: 1, Len: 78}, "2 to 77"},
 		{Work{Kind: "model", Model: "clip_text", Bt: 1, Len: 1}, "2 to 77"},
 	} {

@@ -5,13 +5,15 @@ import (
 	"strings"
 )
 
-// Multiply-adds, each counted as two, of one picture, one text of 77 tokens and
-// one token of the published models. Source: peers/PEERS.md, by torch's
+// Multiply-adds, each counted as two, of one picture, one text of 77 tokens,
+// one latent of 64×64 and one token of the published models. Source: peers/PEERS.md, by torch's
 // FlopCounterMode.
 const (
 	visionFLOPs = 8.81762304e9
 	textFLOPs   = 5.959540736e9
 	detrFLOPs   = 162.334464e9
+	unetFLOPs   = 803.27344e9
+	vaeFLOPs    = 2514.518934e9
 	tokenFLOPs  = 2 * (4*7087872 + 49408*768)
 )
 
@@ -52,7 +54,9 @@ func workloads() []Work {
 	for _, b := range []int{1, 16} {
 		list = append(list, Work{Name: fmt.Sprintf("greedy%d b%d", greedyTokens, b), Kind: "greedy", Bt: b, FLOPs: tokenFLOPs * float64(greedyTokens*b)})
 	}
-	return list
+	return append(list,
+		Work{Name: "unet b2 (one CFG step)", Kind: "model", Model: "unet", Bt: 2, FLOPs: 2 * unetFLOPs},
+		Work{Name: "vae decode 512", Kind: "model", Model: "vae_decoder", Bt: 1, FLOPs: vaeFLOPs})
 }
 
 func gemmWork(m, k, n int) Work {

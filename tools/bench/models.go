@@ -27,14 +27,18 @@ const (
 	seed         = 1 // of the synthetic weights
 )
 
-func prepareModel(d graph.Device, w Work) (*job, error) {
+func prepareModel(ctx context.Context, d graph.Device, w Work) (*job, error) {
 	switch w.Model {
 	case "clip_vision", "clip_text":
 		return prepareCLIP(d, w, clipConfig)
 	case "detr":
 		return prepareDETR(d, w, detrConfig, detrH, detrW)
+	case "unet":
+		return prepareUNet(ctx, d, w, unetConfig, latent)
+	case "vae_decoder":
+		return prepareVAE(d, w, vaeConfig, latent)
 	}
-	return nil, fmt.Errorf("the model %q isn't built yet; clip_vision, clip_text and detr are", w.Model)
+	return nil, fmt.Errorf("the model %q isn't built yet; clip_vision, clip_text, detr, unet and vae_decoder are", w.Model)
 }
 
 // prepareCLIP encodes pictures or texts as captioning does.

@@ -22,7 +22,7 @@ type Work struct {
 	Hd, Lq, Lk, D      int // attn: heads, queries, keys, size of a head
 	Op                 string
 	Shape              []int  // op: the operand; [N,C,H,W] for groupnorm
-	Model              string // model: clip_vision, clip_text or detr
+	Model              string // model: clip_vision, clip_text, detr, unet or vae_decoder
 	Bt, Len            int    // model and greedy: the batch; clip_text: tokens
 }
 
@@ -47,6 +47,17 @@ func (w *Work) UnmarshalJSON(data []byte) error {
 
 // kernel reports whether the workload is one operation.
 func (w *Work) kernel() bool { return w.Kind != "model" && w.Kind != "greedy" }
+
+// set returns the set that the workload belongs to.
+func (w *Work) set() string {
+	switch {
+	case w.kernel():
+		return "kernels"
+	case w.Model == "unet" || w.Model == "vae_decoder":
+		return "heavy"
+	}
+	return "models"
+}
 
 // pad returns a convolution's padding: that of equal size, or none for patches.
 func (w *Work) pad() int {
@@ -78,6 +89,8 @@ func (w *Work) dims() string {
 		return fmt.Sprintf("[%d,224,224,3]", w.Bt)
 	case "clip_text":
 		return fmt.Sprintf("[%d,%d]", w.Bt, w.Len)
+	case "unet", "vae_decoder":
+		return fmt.Sprintf("[%d,%d,%d,4]", w.Bt, latent, latent)
 	}
 	return fmt.Sprintf("[%d,%d,%d,3]", w.Bt, detrH, detrW)
 }
@@ -159,14 +172,16 @@ func (w *Work) checkOp() error {
 	return nil
 }
 
-// Select returns the workloads of a set, "kernels", "models" or "" for all,
-// whose names match only, nil for all. Errors: an unknown set, or no match.
+// Select returns the workloads of a set, "kernels", "models", "heavy" or "" for
+// kernels and models, whose names match only, nil for all. The heavy ones, of
+// Stable Diffusion, take up to 10 GB of memory. Errors: an unknown set, or no
+// match.
 func Select(set string, only *regexp.Regexp) ([]Work, error) {
-	if !slices.Contains([]string{"", "kernels", "models"}, set) {
-		return nil, fmt.Errorf("there is no set of workloads %q: kernels and models are", set)
+	if !slices.Contains([]string{"", "kernels", "models", "heavy"}, set) {
+		return nil, fmt.Errorf("there is no set of workloads %q: kernels, models and heavy are", set)
 	}
 	list := slices.DeleteFunc(workloads(), func(w Work) bool {
-		return set != "" && w.kernel() != (set == "kernels") || only != nil && !only.MatchString(w.Name)
+		return w.set() != set && (set != "" || w.set() == "heavy") || only != nil && !only.MatchString(w.Name)
 	})
 	if len(list) == 0 {
 		return nil, fmt.Errorf("no workload's name matches %s", only)

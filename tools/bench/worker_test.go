@@ -57,8 +57,8 @@ func TestProtocol(t *testing.T) {
 
 func TestProtocolErrors(t *testing.T) {
 	gemm := `{"op":"prepare","nowarm":true,"w":{"Name":"g","Kind":"gemm","M":2,"K":3,"N":4}}`
-	unet := `{"op":"prepare","w":{"Name":"u","Kind":"model","M":"unet","Bt":2}}`
-	a := talk(t, device(""), `{"op":"time"}`, `nonsense`, `{"op":"fly"}`, unet, gemm, `{"op":"time"}`, unet, `{"op":"time"}`)
+	gpt := `{"op":"prepare","w":{"Name":"u","Kind":"model","M":"gpt","Bt":2}}`
+	a := talk(t, device(""), `{"op":"time"}`, `nonsense`, `{"op":"fly"}`, gpt, gemm, `{"op":"time"}`, gpt, `{"op":"time"}`)
 	for i, want := range []string{"no workload is prepared", "not a request", `"fly" is unknown`, "isn't built yet", "", "", "isn't built yet", "no workload is prepared"} {
 		require.Equal(t, want == "", a[i]["ok"], a[i])
 		if want != "" {

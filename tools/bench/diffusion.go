@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"context"
+	"errors"
+
+	"syntic/models/sd"
+	"syntic/nn"
+	"syntic/tensor/graph"
+	"syntic/weights"
+)
+
+// Stable Diffusion v1-5; what a configuration leaves out is as published.
+const (
+	unetConfig = `{"cross_attention_dim": 768}`
+	vaeConfig  = `{"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
+		"down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
+		"up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}`
+)
+
+const (
+	latent = 64 // side of a 512×512 picture's latent
+	prompt = 77 // tokens
+)
+
+// prepareUNet predicts the noise of a step. The prompt's keys and values, which
+// drawing a picture computes once for all steps, are computed in every run, as
+// peers do.
+func prepareUNet(ctx context.Context, d graph.Device, w Work, config string, side int) (*job, error) {
+	c, err := sd.ParseUNet([]byte(config))
+	if err != nil {
+		return nil, err
+	}
+	src := weights.Synthetic(seed, nn.List(sd.NewUNet(c), ""))
+	u, err := sd.LoadUNet(d, []byte(config), src)
+	if err != nil {
+		return nil, err
+	}
+	r := random()
+	hidden, x := normal(r, w.Bt*prompt*c.Context), normal(r, w.Bt*side*side*c.In)
+	times, noise := make([]float64, w.Bt), make([]float32, w.Bt*side*side*c.Out)
+	for i := range times {
+		times[i] = 500
+	}
+	j := &job{free: func() error { return errors.Join(u.Close(), src.Close()) }}
+	j.run = func(ctx context.Context) error {
+		if err := u.SetContext(ctx, hidden, w.Bt); err != nil {
+			return err
+		}
+		return u.Step(ctx, noise, x, times, side, side)
+	}
+	if err := u.SetContext(ctx, hidden, w.Bt); err != nil { // packs its weights
+		return nil, err
+	}
+	_, err = u.Program(w.Bt, side, side, prompt)
+	return j, err
+}
+
+// prepareVAE makes pictures of latents, scaled as the UNet leaves them.
+func prepareVAE(d graph.Device, w Work, config string, side int) (*job, error) {
+	c, err := sd.ParseVAE([]byte(config))
+	if err != nil {
+		return nil, err
+	}
+	src := weights.Synthetic(seed, nn.List(sd.NewVAE(c), ""))
+	v, err := sd.LoadVAE(d, []byte(config), src)
+	if err != nil {
+		return nil, err
+	}
+	x := normal(random(), w.Bt*side*side*c.Latent)
+	z := make([]float32, len(x))
+	full := side * v.Factor()
+	picture := make([]float32, w.Bt*full*full*c.Out)
+	j := &job{free: func() error { return errors.Join(v.Close(), src.Close()) }}
+	j.run = func(ctx context.Context) error {
+		for i, value := range x {
+			z[i] = value / float32(c.Scale)
+		}
+		return v.Decode(ctx, picture, z, w.Bt, side, side)
+	}
+	_, err = v.DecodeProgram(w.Bt, side, side)
+	return j, err
+}
