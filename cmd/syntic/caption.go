@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"syntic/models/caption"
-	"syntic/models/vision"
 	"syntic/tools/world"
 )
 
@@ -82,10 +78,7 @@ func (f *captionFlags) check(names []string) error {
 	if !(f.opts.Threshold >= 0 && f.opts.Threshold <= 1) || !(f.opts.TopP >= 0 && f.opts.TopP <= 1) {
 		return usagef("--threshold and --top-p must lie between 0 and 1")
 	}
-	if f.annotate != "" && len(names) > 1 && pictureEnding(f.annotate) {
-		return usagef("--annotate %s: %d pictures need a folder", f.annotate, len(names))
-	}
-	return nil
+	return checkAnnotate(f.annotate, names)
 }
 
 // captionLine is one line of --json.
@@ -154,7 +147,10 @@ func (a *app) captionBatch(ctx context.Context, m *caption.Model, names []string
 	for i, n := range names {
 		lines[i].File = n
 	}
-	pictures, which := a.readBatch(ctx, names, func(i int, err error) { lines[i].Error = err.Error() })
+	pictures, which, err := a.readBatch(ctx, names, func(i int, err error) { lines[i].Error = err.Error() })
+	if err != nil {
+		return false, err
+	}
 	results, err := m.Caption(ctx, pictures, f.opts)
 	if err != nil {
 		return false, err
@@ -215,48 +211,4 @@ func writeExplanation(w io.Writer, r *caption.Result) {
 	for i, alt := range r.Alternatives {
 		fmt.Fprintf(w, "  beam %d: %s\n", i+2, alt)
 	}
-}
-
-func pictureEnding(path string) bool {
-	return slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path)))
-}
-
-// annotate writes a picture with its boxes and caption to a file, or into a
-// folder under the picture's own name.
-func annotate(path, name string, p *vision.Picture, r *caption.Result) error {
-	var found []vision.Found
-	for _, t := range r.Tags {
-		b := t.Box
-		found = append(found, vision.Found{
-			X0: float64(b[0]), Y0: float64(b[1]), X1: float64(b[2]), Y1: float64(b[3]), Label: t.Name, Score: float64(t.Score),
-		})
-	}
-	drawn, err := p.Annotate(found, r.Caption)
-	if err != nil {
-		return err
-	}
-	if !pictureEnding(path) {
-		if err := os.MkdirAll(path, 0o777); err != nil {
-			return err
-		}
-		base := filepath.Base(strings.TrimPrefix(name, world.SamplePrefix))
-		if name == "-" {
-			base = "stdin"
-		}
-		path = filepath.Join(path, strings.TrimSuffix(base, filepath.Ext(base))+".png")
-	}
-	return savePicture(path, drawn)
-}
-
-// savePicture writes a PNG or JPEG, by its ending, whole or not at all.
-func savePicture(path string, p *vision.Picture) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o666))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup() //nolint:errcheck // after CloseAtomicallyReplace there is nothing left to clean
-	if err := p.Encode(f, path); err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
 }

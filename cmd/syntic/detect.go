@@ -57,8 +57,8 @@ func (a *app) detect(ctx context.Context, args []string, f detectFlags) (err err
 	if err != nil {
 		return err
 	}
-	if f.annotate != "" && len(names) > 1 && pictureEnding(f.annotate) {
-		return usagef("--annotate %s: %d pictures need a folder", f.annotate, len(names))
+	if err := checkAnnotate(f.annotate, names); err != nil {
+		return err
 	}
 	d, err := a.openDevice()
 	if err != nil {
@@ -75,7 +75,10 @@ func (a *app) detect(ctx context.Context, args []string, f detectFlags) (err err
 	failed := false
 	for part := range slices.Chunk(names, f.batch) {
 		lines := make([]detectLine, len(part))
-		pictures, which := a.readBatch(ctx, part, func(i int, err error) { lines[i].Error = err.Error() })
+		pictures, which, err := a.readBatch(ctx, part, func(i int, err error) { lines[i].Error = err.Error() })
+		if err != nil {
+			return err
+		}
 		found, err := t.Detect(ctx, pictures, float32(f.threshold), nil)
 		if err != nil {
 			return err
@@ -105,17 +108,20 @@ func (a *app) detect(ctx context.Context, args []string, f detectFlags) (err err
 }
 
 // readBatch decodes pictures; those that can't be read are reported by index,
-// the others returned with theirs.
-func (a *app) readBatch(ctx context.Context, names []string, bad func(i int, err error)) (pictures []*vision.Picture, which []int) {
+// the others returned with theirs. Errors: the context's.
+func (a *app) readBatch(ctx context.Context, names []string, bad func(i int, err error)) (pictures []*vision.Picture, which []int, err error) {
 	for i, n := range names {
 		p, err := a.readPicture(ctx, n)
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
 		if err != nil {
 			bad(i, err)
 			continue
 		}
 		pictures, which = append(pictures, p), append(which, i)
 	}
-	return pictures, which
+	return pictures, which, nil
 }
 
 // tags turns objects into what is printed, best first.

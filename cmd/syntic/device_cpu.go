@@ -3,8 +3,6 @@
 package main
 
 import (
-	"fmt"
-
 	"syntic/tensor/cpu"
 	"syntic/tensor/graph"
 )
@@ -29,7 +27,7 @@ func (a *app) openCPU() (*cpu.Device, error) {
 	}
 	d, err := cpu.New(o)
 	if err != nil {
-		return nil, fmt.Errorf("--isa: %w", err)
+		return nil, usagef("--isa or SYNTIC_ISA: %v", err)
 	}
 	return d, nil
 }

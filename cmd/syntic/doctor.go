@@ -30,7 +30,7 @@ func newDoctor(a *app) *cobra.Command {
 		Long: `Show the processor, its caches, the kernels chosen and why, the memory, and the
 GPU or why none is used. With --plan, also load the model and print the memory
 that captioning needs, part by part, without captioning.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), f) },
 	}
 	fs := cmd.Flags()

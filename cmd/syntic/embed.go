@@ -81,6 +81,9 @@ func (a *app) embed(ctx context.Context, args []string, f embedFlags) (err error
 	if err != nil {
 		return err
 	}
+	if len(read)+len(f.texts) == 0 {
+		return errReported // nothing could be read, so there's nothing to write
+	}
 	texts, cut, err := e.Texts(ctx, f.texts)
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ func (f *embedFlags) check(args []string) error {
 		return usagef("embed what? Give pictures, --text or --texts")
 	case f.similarity && (len(args) == 0 || len(f.texts) == 0):
 		return usagef("--similarity needs pictures and texts")
-	case slices.Contains(f.texts, ""):
+	case slices.ContainsFunc(f.texts, func(t string) bool { return strings.TrimSpace(t) == "" }):
 		return usagef("--text is empty")
 	case f.output != "" && ext != ".safetensors" && ext != ".npy":
 		return usagef("--output %s: the ending must be .safetensors or .npy", f.output)
@@ -125,10 +128,13 @@ func (a *app) embedPictures(ctx context.Context, e *caption.Encoder, names []str
 	p := a.newProgress("pictures", len(names))
 	defer p.finish()
 	for part := range slices.Chunk(names, batch) {
-		pictures, which := a.readBatch(ctx, part, func(_ int, err error) {
+		pictures, which, err := a.readBatch(ctx, part, func(_ int, err error) {
 			p.pause()
 			fmt.Fprintf(a.err, "syntic: %v\n", err)
 		})
+		if err != nil {
+			return nil, nil, err
+		}
 		f, err := e.Pictures(ctx, pictures, nil)
 		if err != nil {
 			return nil, nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -75,11 +76,12 @@ func expandPath(arg string) ([]string, error) {
 	return nil, err
 }
 
+// folder lists the pictures below a folder, which may itself be a link to one.
 func folder(dir string) ([]string, error) {
 	var names []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
 		if err == nil && !e.IsDir() && slices.Contains(endings, strings.ToLower(filepath.Ext(path))) {
-			names = append(names, path)
+			names = append(names, filepath.Join(dir, path))
 		}
 		return err
 	})
@@ -106,28 +108,58 @@ func (a *app) readPicture(ctx context.Context, name string) (*vision.Picture, er
 func (a *app) openPicture(ctx context.Context, name string) (io.ReadCloser, error) {
 	switch {
 	case name == "-":
-		return io.NopCloser(a.in), nil
+		return io.NopCloser(&interruptible{ctx: ctx, r: a.in}), nil
 	case strings.HasPrefix(name, world.SamplePrefix):
 		return world.OpenSample(name)
 	case isURL(name):
-		return fetch(ctx, name)
+		return a.fetch(ctx, name)
 	}
 	return os.Open(name)
 }
 
+// interruptible is a reader that gives up waiting when its context ends: a read
+// from a terminal or a silent pipe returns by itself only when data comes.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (i *interruptible) Read(p []byte) (int, error) {
+	type result struct {
+		data []byte
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		buf := make([]byte, len(p)) // p is the caller's again once Read returns
+		n, err := i.r.Read(buf)
+		done <- result{buf[:n], err}
+	}()
+	select {
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	case r := <-done:
+		return copy(p, r.data), r.err
+	}
+}
+
 // fetch downloads a picture; the decoder's own limit bounds its size.
-func fetch(ctx context.Context, url string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func (a *app) fetch(ctx context.Context, address string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := (&http.Client{Timeout: fetchTimeout}).Do(req)
+	resp, err := (&http.Client{Timeout: a.patience}).Do(req)
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err // it names where redirects led; we name what was asked for
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", address, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close()
-		return nil, fmt.Errorf("%s: the server answered %s", url, resp.Status)
+		return nil, errors.Join(fmt.Errorf("%s: the server answered %s", address, resp.Status), resp.Body.Close())
 	}
 	return resp.Body, nil
 }

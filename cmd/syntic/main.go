@@ -15,7 +15,7 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
-// run executes one command line and returns the process's exit code: 0 done,
+// run executes the process's command line and returns its exit code: 0 done,
 // 1 something failed, 2 the command line is wrong, 130 interrupted.
 func run(args []string) int {
 	// The first Ctrl-C lets work in hand end cleanly; after it, the default
@@ -23,7 +23,12 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, tty: term.IsTerminal(int(os.Stderr.Fd()))}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, tty: term.IsTerminal(int(os.Stderr.Fd())), patience: fetchTimeout}
+	return a.run(ctx, args)
+}
+
+// run executes one command line and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
 	cmd := newRoot(a)
 	cmd.SetArgs(args)
 	return a.exit(cmd.ExecuteContext(ctx))

@@ -24,7 +24,7 @@ func newMemory(a *app) *cobra.Command {
 them, so a memory of another domain's texts adapts a captioner without training:
   syntic memory build texts.txt -o texts.safetensors
   syntic caption --memory texts.safetensors photo.jpg`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newMemoryBuild(a), newMemoryInfo(a))
@@ -54,16 +54,6 @@ func newMemoryBuild(a *app) *cobra.Command {
 	fs.StringVar(&f.features, "features", "", "take the features from this .safetensors, .npy or .f32 `FILE` instead of computing them")
 	fs.IntVar(&f.dim, "dim", 512, "values per feature of a .f32 file")
 	return cmd
-}
-
-// exactly is cobra.ExactArgs with a plainer message.
-func exactly(n int, what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return usagef("%s needs %s", cmd.CommandPath(), what)
-		}
-		return nil
-	}
 }
 
 func (a *app) memoryBuild(ctx context.Context, path string, f buildFlags) (err error) {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,8 @@ import (
 type app struct {
 	in       io.Reader
 	out, err io.Writer
-	tty      bool // messages go to a terminal
+	tty      bool          // messages go to a terminal
+	patience time.Duration // how long one download may take
 
 	model   string
 	device  string
@@ -39,7 +42,7 @@ from scratch. One static binary, no Python, nothing to install.
 With no --model it uses a built-in scale model trained on an emoji world.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.in)
@@ -57,6 +60,32 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
 	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newEmbed(a), newMemory(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
 	return root
+}
+
+// noArgs is cobra.NoArgs as a mistake in the command line, with a hint where a
+// command of nearly that name exists.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if !cmd.HasSubCommands() {
+		return usagef("%s takes no argument like %q", cmd.CommandPath(), args[0])
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	return usagef("no command %q", args[0])
+}
+
+// exactly is cobra.ExactArgs with a plainer message.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef("%s needs %s", cmd.CommandPath(), what)
+		}
+		return nil
+	}
 }
 
 // modelDir returns the folder of --model, or the scale model's, saying so.

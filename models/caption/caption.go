@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
 
 	"syntic/models/decoder"
 	"syntic/models/detr"
@@ -152,10 +153,13 @@ func (m *Model) generation(o Options) decoder.Options {
 	}
 }
 
-// text returns the words of generated tokens, the marks left out.
+// text returns the words of generated tokens on one line, the marks left out.
+// Sampling may draw the tokens of any byte, so control characters are white
+// space here.
 func (m *Model) text(ids []int32) string {
 	words := slices.DeleteFunc(slices.Clone(ids), func(id int32) bool { return id == m.Encoder.Tokens.Start() || id == m.Encoder.Tokens.End() })
-	return strings.TrimSpace(m.Encoder.Tokens.Decode(words))
+	split := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	return strings.Join(strings.FieldsFunc(m.Encoder.Tokens.Decode(words), split), " ")
 }
 
 type programKey struct {

@@ -40,7 +40,7 @@ func LoadDetector(d graph.Device, dir Dir) (*Detector, error) {
 		t.input, err = dir.Preprocessor(vision.DETRConfig())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), t.src.Close())
+		return nil, errors.Join(dir.name(err), t.src.Close())
 	}
 	return t, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"syntic/models/token"
 	"syntic/models/vision"
@@ -40,6 +41,14 @@ func (d Dir) String() string {
 		return d.path
 	}
 	return "embedded " + d.base
+}
+
+// name puts the folder before an error that doesn't name it or a file in it.
+func (d Dir) name(err error) error {
+	if strings.Contains(err.Error(), d.String()) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", d, err)
 }
 
 // Has reports whether the folder holds a file.

@@ -47,7 +47,7 @@ func LoadEncoder(d graph.Device, dir Dir) (*Encoder, error) {
 		err = e.check()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), e.src.Close())
+		return nil, errors.Join(dir.name(err), e.src.Close())
 	}
 	return e, nil
 }

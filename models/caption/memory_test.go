@@ -392,7 +392,7 @@ func TestMillionTexts(t *testing.T) {
 		}
 		got := program.F32("projected")[i*d : (i+1)*d]
 		for c := range want {
-			require.InDelta(t, want[c]/math.Sqrt(norm), float64(got[c]), 1e-5)
+			require.InDelta(t, want[c]/math.Sqrt(norm), float64(got[c]), 1e-4, "float32 sums of a million terms")
 		}
 		shares := program.F32("weights")[i*n : (i+1)*n]
 		require.InDelta(t, 1/sum, float64(slices.Max(shares)), 1e-4)

@@ -91,7 +91,7 @@ func (m *Model) loadCaptioner(d Dir) error {
 		}
 	}
 	if m.Settings, err = ParseSettings(settings); err != nil {
-		return fmt.Errorf("%s: %w", d, err)
+		return d.name(err)
 	}
 	config, err := d.Read("config.json")
 	if err != nil {
@@ -99,14 +99,14 @@ func (m *Model) loadCaptioner(d Dir) error {
 	}
 	cfg, err := decoder.ParseConfig(config)
 	if err != nil {
-		return fmt.Errorf("%s: %w", d, err)
+		return d.name(err)
 	}
 	src, err := m.open(d, "")
 	if err != nil {
 		return err
 	}
 	if err := m.loadDecoder(d, cfg, src); err != nil {
-		return fmt.Errorf("%s: %w", d, err)
+		return d.name(err)
 	}
 	if cfg.Vocab != m.Encoder.Tokens.VocabSize() {
 		return fmt.Errorf("%s: the decoder has %d tokens, the tokenizer %d", d, cfg.Vocab, m.Encoder.Tokens.VocabSize())
