@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +14,9 @@ import (
 	"syntic/weights"
 )
 
-// without rewrites a safetensors file, leaving some tensors out.
-func without(t *testing.T, path string, names ...string) {
+// rewrite passes a safetensors file's tensors through change, which keeps, alters
+// or drops them.
+func rewrite(t *testing.T, path string, change func(*weights.Info) (keep bool)) {
 	t.Helper()
 	src, err := weights.Open(path)
 	require.NoError(t, err)
@@ -22,22 +24,13 @@ func without(t *testing.T, path string, names ...string) {
 	for _, n := range src.Names() {
 		info, err := src.Get(n)
 		require.NoError(t, err)
-		info.Data = append([]byte{}, info.Data...) // the file is about to change
-		list = append(list, info)
-	}
-	kept := list[:0]
-	for _, info := range list {
-		gone := false
-		for _, n := range names {
-			gone = gone || info.Name == n
-		}
-		if !gone {
-			kept = append(kept, info)
+		info.Data = slices.Clone(info.Data) // the file is about to change
+		if change(&info) {
+			list = append(list, info)
 		}
 	}
-	require.Len(t, kept, len(src.Names())-len(names))
 	require.NoError(t, src.Close())
-	require.NoError(t, weights.Write(path, kept, nil))
+	require.NoError(t, weights.Write(path, list, nil))
 }
 
 // Whatever is wrong with a model directory, one message says what and where,
@@ -68,7 +61,18 @@ func TestDamagedModelDirectories(t *testing.T) {
 		}
 	}
 	drop := func(file string, names ...string) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { without(t, filepath.Join(dir, file), names...) }
+		return func(t *testing.T, dir string) {
+			rewrite(t, filepath.Join(dir, file), func(w *weights.Info) bool { return !slices.Contains(names, w.Name) })
+		}
+	}
+	shorten := func(t *testing.T, path, name string, rows int) {
+		rewrite(t, path, func(w *weights.Info) bool {
+			if w.Name == name {
+				w.Data = w.Data[:len(w.Data)/w.Shape[0]*rows]
+				w.Shape = []int{rows, w.Shape[1]}
+			}
+			return true
+		})
 	}
 	for name, c := range map[string]struct {
 		change func(*testing.T, string)
@@ -115,6 +119,14 @@ func TestDamagedModelDirectories(t *testing.T) {
 		"swapped parts": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Rename(filepath.Join(dir, "detr", "model.safetensors"), filepath.Join(dir, "clip", "model.safetensors")))
 		}, []string{"clip", "hint: this looks like DETR"}},
+		"decoder's vocabulary": {func(t *testing.T, dir string) {
+			config("captioner", "vocab_size", 1000)(t, dir)
+			shorten(t, filepath.Join(dir, "captioner", "model.safetensors"), "transformer.wte.weight", 1000)
+		}, []string{"captioner: the decoder has 1000 tokens, the tokenizer 1024"}},
+		"text tower's vocabulary": {func(t *testing.T, dir string) {
+			inner("text_config", "vocab_size", 1000)(t, dir)
+			shorten(t, filepath.Join(dir, "clip", "model.safetensors"), "text_model.embeddings.token_embedding.weight", 1000)
+		}, []string{"clip: the tokenizer has 1024 tokens, the text tower 1000; vocab.json belongs to another model"}},
 		"smaller vocabulary": {func(t *testing.T, dir string) {
 			changeJSON(t, filepath.Join(dir, "clip", "vocab.json"), func(c map[string]any) { delete(c, "sco") })
 		}, []string{"sco"}},

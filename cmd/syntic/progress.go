@@ -10,8 +10,15 @@ import (
 // lineEvery is how often progress is a plain line where there's no terminal.
 const lineEvery = 10 * time.Second
 
-// progress shows how far long work is: a bar on a terminal, a line now and then
-// elsewhere, nothing for --quiet or a single item.
+// A bar needs this many columns, and this many with rate and time left; on
+// narrower terminals it would wrap and leave its first half behind.
+const (
+	barColumns  = 36
+	rateColumns = 66
+)
+
+// progress shows how far long work is: a bar on a terminal of some width, a line
+// now and then elsewhere, nothing for --quiet or a single item.
 type progress struct {
 	a     *app
 	what  string
@@ -24,10 +31,18 @@ type progress struct {
 
 func (a *app) newProgress(what string, total int) *progress {
 	p := &progress{a: a, what: what, total: total, began: time.Now(), last: time.Now()}
-	if a.tty && !a.quiet && total > 1 {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(what),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+	if a.columns >= barColumns && !a.quiet && total > 1 {
+		options := []progressbar.Option{
+			progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
+			progressbar.OptionThrottle(100 * time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(),
+		}
+		if a.columns >= rateColumns {
+			options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetItsString(what))
+		} else {
+			options = append(options, progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false))
+		}
+		p.bar = progressbar.NewOptions(total, options...)
+		_ = p.bar.RenderBlank() // the rate counts from here
 	}
 	return p
 }

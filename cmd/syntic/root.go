@@ -18,7 +18,7 @@ import (
 type app struct {
 	in       io.Reader
 	out, err io.Writer
-	tty      bool          // messages go to a terminal
+	columns  int           // width of the terminal that messages go to; 0 for none
 	patience time.Duration // how long one download may take
 
 	model   string

@@ -92,13 +92,16 @@ func TestProgress(t *testing.T) {
 	plain := command(t, args...)
 	require.Equal(t, 0, plain.code)
 	require.Equal(t, "syntic: "+world.Notice+"\n", plain.err)
-	bar := commandWith(t, t.Context(), &app{tty: true}, args...)
-	require.Equal(t, plain.out, bar.out)
-	require.Contains(t, bar.err, "pictures")
-	require.NotContains(t, bar.err, "\x1b[3", "no colours")
-	quiet := commandWith(t, t.Context(), &app{tty: true}, append(args, "--quiet")...)
+	for columns, want := range map[int]string{20: "", 40: "(0/6)", 80: " pictures/"} {
+		bar := commandWith(t, t.Context(), &app{columns: columns}, args...)
+		require.Equal(t, plain.out, bar.out)
+		require.Contains(t, bar.err, want)
+		require.Equal(t, columns < barColumns, bar.err == plain.err)
+		require.NotContains(t, bar.err, "\x1b[3", "no colours")
+	}
+	quiet := commandWith(t, t.Context(), &app{columns: 80}, append(args, "--quiet")...)
 	require.Empty(t, quiet.err)
-	one := commandWith(t, t.Context(), &app{tty: true}, "caption", sheep)
+	one := commandWith(t, t.Context(), &app{columns: 80}, "caption", sheep)
 	require.Equal(t, "syntic: "+world.Notice+"\n", one.err, "one picture needs no bar")
 }
 
