@@ -115,7 +115,7 @@ func TestTokenizer(t *testing.T) { replay(t, "^tokenizer/", Options{}, 300) }
 
 func TestNames(t *testing.T) { replay(t, "^names/", Options{}, 17) }
 
-// TestUNet takes 6 GB and a minute, so it is asked for.
+// TestUNet takes 10 GB and a minute of CPU time, so it is asked for.
 func TestUNet(t *testing.T) {
 	if os.Getenv("SYNTIC_VERIFY_ALL") != "1" {
 		t.Skip("NOT CHECKED: the full-size UNet and the 512x512 decoder; set SYNTIC_VERIFY_ALL=1")
