@@ -58,7 +58,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.BoolVar(&a.fast, "fast-conv", false, "let convolutions use Winograd transforms (relative error up to 4e-6)")
 	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")
 	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
-	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newEmbed(a), newMemory(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
+	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newEmbed(a), newMemory(a), newEvaluate(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
 	return root
 }
 
