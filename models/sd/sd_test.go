@@ -102,6 +102,21 @@ func TestUNetAgainstReference(t *testing.T) {
 	}
 }
 
+// TestUNetSizes compares latents that don't halve evenly, down to one cell.
+func TestUNetSizes(t *testing.T) {
+	r, u := unet(t, devtest.NewRef(), ""), unet(t, device(t, 2), "")
+	prompts := wave(3, 12)
+	require.NoError(t, r.SetContext(t.Context(), prompts, 1))
+	require.NoError(t, u.SetContext(t.Context(), prompts, 1))
+	for _, size := range [][2]int{{1, 1}, {1, 7}, {2, 3}, {9, 4}, {8, 8}, {13, 5}} {
+		x := wave(1, size[0]*size[1]*4)
+		want, got := make([]float32, len(x)), make([]float32, len(x))
+		require.NoError(t, r.Step(t.Context(), want, x, []float64{500}, size[0], size[1]))
+		require.NoError(t, u.Step(t.Context(), got, x, []float64{500}, size[0], size[1]))
+		require.Less(t, relErr(got, want), 5e-6, "%v", size)
+	}
+}
+
 // TestLinearProjection stores proj_in and proj_out as matrices: the same values
 // give the same bits.
 func TestLinearProjection(t *testing.T) {
