@@ -20,20 +20,20 @@ type Transformer struct {
 
 // Layer is one pre-norm transformer layer.
 type Layer struct {
-	Norm1 *nn.LayerNorm   `w:"norm1"`
-	Self  *CrossAttention `w:"attn1"`
-	Norm2 *nn.LayerNorm   `w:"norm2"`
-	Cross *CrossAttention `w:"attn2"`
-	Norm3 *nn.LayerNorm   `w:"norm3"`
-	FF    *FeedForward    `w:"ff"`
+	Norm1 *nn.LayerNorm `w:"norm1"`
+	Self  *Attention    `w:"attn1"`
+	Norm2 *nn.LayerNorm `w:"norm2"`
+	Cross *Attention    `w:"attn2"`
+	Norm3 *nn.LayerNorm `w:"norm3"`
+	FF    *FeedForward  `w:"ff"`
 
 	heads int
 	qkv   *nn.Linear // of Self, stacked: one product instead of three
 	kvAt  int        // first column of Cross's keys in the prompt's state; values follow
 }
 
-// CrossAttention is the projections of an attention.
-type CrossAttention struct {
+// Attention is the projections of an attention.
+type Attention struct {
 	Q   *nn.Linear `w:"to_q"`
 	K   *nn.Linear `w:"to_k"`
 	V   *nn.Linear `w:"to_v"`
@@ -62,8 +62,8 @@ func newTransformer(c UNetConfig, channels, heads int) *Transformer {
 		t.ProjIn, t.ProjOut = nn.NewConv2D(channels, channels, 1, 1, 0, true), nn.NewConv2D(channels, channels, 1, 1, 0, true)
 		t.in, t.out = t.ProjIn, t.ProjOut
 	}
-	attention := func(context int) *CrossAttention {
-		return &CrossAttention{
+	attention := func(context int) *Attention {
+		return &Attention{
 			nn.NewLinear(channels, channels, false), nn.NewLinear(context, channels, false),
 			nn.NewLinear(context, channels, false), nn.NewLinear(channels, channels, true),
 		}
