@@ -2,7 +2,6 @@ package conv
 
 import (
 	"syntic/kernels/gemm"
-	"syntic/kernels/par"
 	"syntic/kernels/ref"
 )
 
@@ -40,7 +39,7 @@ func (p *plan) planBand(o *Op) {
 func (o *Op) packBand(w []float32) []float32 {
 	g, k, p := o.geo, o.k.gemm, &o.plan
 	b := orderTaps(w, g, 0)
-	panels := par.Aligned(k.PackedLen(p.depth, g.O))
+	panels := o.pool.Alloc(k.PackedLen(p.depth, g.O))
 	k.PackInto(panels, b, 0, gemm.NK, p.depth, g.O)
 	return panels
 }

@@ -2,7 +2,6 @@ package conv
 
 import (
 	"syntic/kernels/gemm"
-	"syntic/kernels/par"
 	"syntic/kernels/ref"
 )
 
@@ -74,7 +73,7 @@ func (o *Op) packWinograd(w []float32) []*gemm.Weights {
 		o.pool.Run(side*chains, func(_, i int) {
 			v, c := i/chains, i%chains*chain
 			n := min(chain, g.C-c)
-			m := par.Aligned(k.PackedLen(n, g.O))
+			m := o.pool.Alloc(k.PackedLen(n, g.O))
 			k.PackInto(m, b[v*size+c:(v+1)*size], g.C, gemm.NK, n, g.O)
 			packed := k.View(m, n, g.O)
 			mats[u*side*chains+i] = &packed

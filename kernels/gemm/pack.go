@@ -15,8 +15,8 @@ func bytesOf(f []float32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(f))), 4*len(f))
 }
 
-func alignedHalf(n int) []uint16 {
-	f := allocate((n + 1) / 2)
+// halves returns the memory of f as n half-precision values.
+func halves(f []float32, n int) []uint16 {
 	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(f))), n)
 }
 

@@ -90,9 +90,9 @@ func (k *Kernel) Pack(pool *par.Pool, b Matrix, as DType) *Weights {
 	w := &Weights{K: b.K, N: b.N, nr: k.nr, typ: as}
 	n := k.PackedLen(b.K, b.N)
 	if as == F32 {
-		w.f = allocate(n)
+		w.f = pool.Alloc(n)
 	} else {
-		w.h = alignedHalf(n)
+		w.h = halves(pool.Alloc((n+1)/2), n)
 	}
 	pool.Reserve(k.nr * packStep)
 	pool.Run((b.N+k.nr-1)/k.nr, func(worker, j int) {
@@ -108,7 +108,7 @@ func (k *Kernel) Pack(pool *par.Pool, b Matrix, as DType) *Weights {
 
 // PackF32 packs a dense float32 b on the calling goroutine.
 func (k *Kernel) PackF32(b []float32, layout Layout, K, N int) *Weights {
-	w := &Weights{K: K, N: N, nr: k.nr, f: allocate(k.PackedLen(K, N))}
+	w := &Weights{K: K, N: N, nr: k.nr, f: par.Huge(k.PackedLen(K, N))}
 	k.PackInto(w.f, b, 0, layout, K, N)
 	return w
 }

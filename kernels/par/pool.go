@@ -2,9 +2,9 @@ package par
 
 import (
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 )
 
 // spinTime bounds how long a worker burns its core while it waits. Parking at
@@ -33,6 +33,9 @@ type Pool struct {
 	failure atomic.Pointer[any]
 	workers []*worker
 	scratch [][]float32
+
+	slabMu sync.Mutex
+	slab   []float32 // what is left of Alloc's block
 }
 
 type worker struct {
@@ -81,19 +84,6 @@ func (p *Pool) Reserve(n int) {
 // Scratch returns the worker's own buffer of at least as many floats as were
 // reserved, aligned to 64 bytes. Its content is left from earlier tiles.
 func (p *Pool) Scratch(worker int) []float32 { return p.scratch[worker] }
-
-// Aligned returns n zeroed floats that start on a 64-byte boundary.
-func Aligned(n int) []float32 {
-	const line = 64 / 4
-	s := make([]float32, n+line-1)
-	off := 0
-	if n > 0 {
-		if r := int(uintptr(unsafe.Pointer(unsafe.SliceData(s))) % 64); r != 0 {
-			off = (64 - r) / 4
-		}
-	}
-	return s[off : off+n : off+n]
-}
 
 // Run calls fn(worker, tile) once for every tile in [0, tiles) and returns when
 // all calls have returned. Which worker gets which tile is not defined, so a

@@ -87,6 +87,30 @@ func TestScratchIsAlignedAndSeparate(t *testing.T) {
 	require.Same(t, before, &p.Scratch(0)[0], "a smaller reservation keeps the buffer")
 }
 
+func TestAllocGivesSeparateAlignedZeros(t *testing.T) {
+	p := New(1)
+	defer p.Close()
+	var all [][]float32
+	for _, n := range []int{1, 17, 1000, slabSize / 5, slabSize / 5, slabSize/4 - 1, slabSize, 3} {
+		s := p.Alloc(n)
+		require.Len(t, s, n)
+		require.Zero(t, uintptr(unsafe.Pointer(&s[0]))%64)
+		require.Zero(t, s[0])
+		require.Zero(t, s[n-1])
+		for i := range s {
+			s[i] = float32(n)
+		}
+		all = append(all, s)
+	}
+	for _, s := range all {
+		require.EqualValues(t, len(s), s[0])
+		require.EqualValues(t, len(s), s[len(s)-1])
+	}
+	require.Empty(t, p.Alloc(0))
+	require.Empty(t, Aligned(0))
+	require.Zero(t, uintptr(unsafe.Pointer(&Huge(hugePage)[0]))%hugePage)
+}
+
 func BenchmarkRunTwoTiles(b *testing.B) {
 	p := New(2)
 	defer p.Close()

@@ -65,7 +65,7 @@ type runner struct {
 
 // Bind implements graph.Device.
 func (d *Device) Bind(p *graph.Plan, steps []graph.Step) (graph.Runner, error) {
-	r := &runner{memory: memory{dev: d, plan: p, arena: par.Aligned(p.Arena), states: map[*graph.State][]float32{}}}
+	r := &runner{memory: memory{dev: d, plan: p, arena: par.Huge(p.Arena), states: map[*graph.State][]float32{}}}
 	for i, s := range steps {
 		st := s.(*step)
 		at := p.Workspace[i]

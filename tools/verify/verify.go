@@ -180,6 +180,8 @@ func (s *suite) open(e *entry) (player, error) {
 		return openVAE(s, e)
 	case "decap-gpt2":
 		return openDecoder(s, e)
+	case "scheduler":
+		return openSched(s, e)
 	case "preprocess":
 		return preprocess{}, nil
 	}
