@@ -92,11 +92,11 @@ func (a *Aligner) Align(hyp, ref int) Stats {
 	return s
 }
 
-// Best returns the statistics against the reference that scores highest, the
-// first of equals. refs holds at least one.
-func (a *Aligner) Best(hyp int, refs []int) Stats {
+// Best returns the statistics of text hyp against the one of the n texts that
+// follow it that scores highest, the first of equals.
+func (a *Aligner) Best(hyp, n int) Stats {
 	best, score := Stats{}, -1.0
-	for _, r := range refs {
+	for r := hyp + 1; r <= hyp+n; r++ {
 		if s := a.Align(hyp, r); s.Score() > score {
 			best, score = s, s.Score()
 		}

@@ -70,3 +70,39 @@ func listed(list, w string) bool {
 		from = k + 1
 	}
 }
+
+// filename is a name with a known extension at a word's end: "5dog.jpg".
+func filename(s string) int {
+	n := run(s, alnum)
+	for n > 0 && n < len(s) && s[n] == '.' {
+		k := run(s[n+1:], alnum)
+		if k == 0 {
+			break
+		}
+		ext := s[n+1 : n+1+k]
+		n += 1 + k
+		if (n == len(s) || space(s[n:]) > 0 || strings.IndexByte(".!?,", s[n]) >= 0) && k <= 5 && listed(extensions, strings.ToLower(ext)) {
+			return n
+		}
+	}
+	return 0
+}
+
+// special holds the lexer's own exceptions.
+func special(s string) int {
+	best := 0
+	for _, w := range [...]string{"pro-", "anti-", "S&P-500", "S&amp;P-500", "S&Ls", "S&amp;Ls", "C.D.s", "U.S.-U.S.S.R", "C++", "C#", "F#"} {
+		if len(s) >= len(w) && strings.EqualFold(s[:len(w)], w) {
+			best = max(best, len(w))
+		}
+	}
+	for _, w := range [...][2]string{{"cap", "n"}, {"c", "est"}} {
+		k := len(w[0])
+		if len(s) > k && strings.EqualFold(s[:k], w[0]) {
+			if q := apos(s[k:]); q > 0 && len(s) >= k+q+len(w[1]) && strings.EqualFold(s[k+q:k+q+len(w[1])], w[1]) {
+				best = max(best, k+q+len(w[1]))
+			}
+		}
+	}
+	return best
+}

@@ -168,8 +168,14 @@ func intervals(values [][]float64, columns int, level float64) []Interval {
 	out := make([]Interval, columns)
 	col := make([]float64, len(values))
 	for k := range out {
+		col = col[:0]
 		for r := range values {
-			col[r] = values[r][k]
+			if v := values[r][k]; !math.IsNaN(v) { // a draw without any value
+				col = append(col, v)
+			}
+		}
+		if len(col) == 0 {
+			continue
 		}
 		slices.Sort(col)
 		out[k] = Interval{quantile(col, (1-level)/2), quantile(col, (1+level)/2)}
