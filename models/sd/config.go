@@ -3,6 +3,7 @@ package sd
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -55,8 +56,8 @@ func supported(what string, data []byte, only map[string][]string) error {
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return fmt.Errorf("%s config: %w", what, err)
 	}
-	for name, values := range only {
-		if v, ok := fields[name]; ok && string(v) != "null" && !slices.Contains(values, string(v)) {
+	for _, name := range slices.Sorted(maps.Keys(only)) {
+		if v, ok := fields[name]; ok && string(v) != "null" && !slices.Contains(only[name], string(v)) {
 			return fmt.Errorf("%s config: %s %s isn't supported", what, name, v)
 		}
 	}
@@ -66,8 +67,11 @@ func supported(what string, data []byte, only map[string][]string) error {
 // ints is one number or a list of them.
 type ints []int
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler; null keeps what is there.
 func (l *ints) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
 	var one int
 	if err := json.Unmarshal(data, &one); err == nil {
 		*l = ints{one}

@@ -237,6 +237,18 @@ func TestVAEErrors(t *testing.T) {
 	require.ErrorContains(t, v.Encode(ctx, x, x, x, 1, 3, 9), "4 pixels")
 }
 
+func TestParseDefaults(t *testing.T) {
+	u, err := ParseUNet([]byte(`{"cross_attention_dim": 768, "sample_size": null, "attention_head_dim": [5, 10, 20, 20]}`))
+	require.NoError(t, err)
+	require.Equal(t, 64, u.Sample)
+	require.Equal(t, []int{5, 10, 20, 20}, u.Heads)
+	require.Equal(t, []bool{true, true, true, false}, u.Down)
+	v, err := ParseVAE([]byte(`{"norm_num_groups": 32, "shift_factor": null}`))
+	require.NoError(t, err)
+	require.Equal(t, 0.18215, v.Scale)
+	require.Zero(t, v.Shift)
+}
+
 func TestParseErrors(t *testing.T) {
 	unet := func(data []byte) error { _, err := ParseUNet(data); return err }
 	vae := func(data []byte) error { _, err := ParseVAE(data); return err }
