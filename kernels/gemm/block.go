@@ -133,6 +133,7 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 		mr = min(mr, 7)
 	}
 	tiles := (M + mr - 1) / mr
+	parts := min(tiles, 4) // the tiles that share the fetching of the next panel
 	// A tile fetches one row of next, or its share of all where they have no gaps.
 	fetch, advance := t.k, ldn
 	if ldn == t.k {
@@ -159,8 +160,8 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 			// The next panel comes into L2 during the first tiles of this one,
 			// the next rows of A during the others.
 			t.ahead, t.aheadStep = t.a, 0
-			if quarter := t.k * k.nr / 4; i < 4 && n+k.nr < n1 && w.typ == F32 {
-				t.ahead, t.aheadStep = unsafe.Pointer(&w.f[(n+k.nr)*w.K+k0*k.nr+i*quarter]), 64
+			if part := t.k * k.nr / parts; i < parts && n+k.nr < n1 && w.typ == F32 {
+				t.ahead, t.aheadStep = unsafe.Pointer(&w.f[(n+k.nr)*w.K+k0*k.nr+i*part]), uintptr(8*k.nr/parts)
 			} else if len(next) > 0 {
 				t.ahead, t.aheadStep = unsafe.Pointer(&next[0]), uintptr(8*fetch/t.k)
 				next = next[min(advance, len(next)):]

@@ -21,6 +21,8 @@
 
 // One row's step: broadcast A[i,k], two multiply-adds.
 #define ROW(addr, t, x, y) VBROADCASTSS addr, t; VFMADD231PS Y12, t, x; VFMADD231PS Y13, t, y
+// FETCH brings what is wanted next into L2: two lines, however far it then moves.
+#define FETCH PREFETCHT1 (R12); PREFETCHT1 64(R12); ADDQ R13, R12
 #define LOADB(off) VMOVUPS off(BX), Y12; VMOVUPS off+32(BX), Y13
 #define ZERO(x, y) VXORPS x, x, x; VXORPS y, y, y
 
@@ -87,8 +89,7 @@ rows6:
 	PCALIGN $32
 pair6:
 	STEP6(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP6(4, 64)
 	ADVANCE2(8, 128)
 	SUBQ $2, CX; JGE pair6
@@ -104,8 +105,7 @@ rows5:
 	PCALIGN $32
 pair5:
 	STEP5(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP5(4, 64)
 	ADVANCE2(8, 128)
 	SUBQ $2, CX; JGE pair5
@@ -121,8 +121,7 @@ rows4:
 	PCALIGN $32
 pair4:
 	STEP4(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP4(4, 64)
 	ADVANCE2(8, 128)
 	SUBQ $2, CX; JGE pair4
@@ -138,8 +137,7 @@ rows3:
 	PCALIGN $32
 pair3:
 	STEP3(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP3(4, 64)
 	ADVANCE1(8, 128)
 	SUBQ $2, CX; JGE pair3
@@ -155,8 +153,7 @@ rows2:
 	PCALIGN $32
 pair2:
 	STEP2(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP2(4, 64)
 	ADVANCE1(8, 128)
 	SUBQ $2, CX; JGE pair2
@@ -172,8 +169,7 @@ rows1:
 	PCALIGN $32
 pair1:
 	STEP1(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP1(4, 64)
 	ADVANCE1(8, 128)
 	SUBQ $2, CX; JGE pair1

@@ -21,6 +21,8 @@
 
 // One row's step: broadcast A[i,k], two multiply-adds.
 #define ROW(addr, t, x, y) VBROADCASTSS addr, t; VFMADD231PS Z28, t, x; VFMADD231PS Z29, t, y
+// FETCH brings what is wanted next into L2: two lines, however far it then moves.
+#define FETCH PREFETCHT1 (R12); PREFETCHT1 64(R12); ADDQ R13, R12
 #define LOADB(off) VMOVUPS off(BX), Z28; VMOVUPS off+64(BX), Z29
 #define ZERO(x, y) VPXORD x, x, x; VPXORD y, y, y
 
@@ -117,8 +119,7 @@ rows14:
 	PCALIGN $32
 pair14:
 	STEP14(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP14(4, 128)
 	ADVANCE5(8, 256)
 	SUBQ $2, CX; JGE pair14
@@ -134,8 +135,7 @@ rows13:
 	PCALIGN $32
 pair13:
 	STEP13(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP13(4, 128)
 	ADVANCE5(8, 256)
 	SUBQ $2, CX; JGE pair13
@@ -151,8 +151,7 @@ rows12:
 	PCALIGN $32
 pair12:
 	STEP12(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP12(4, 128)
 	ADVANCE4(8, 256)
 	SUBQ $2, CX; JGE pair12
@@ -168,8 +167,7 @@ rows11:
 	PCALIGN $32
 pair11:
 	STEP11(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP11(4, 128)
 	ADVANCE4(8, 256)
 	SUBQ $2, CX; JGE pair11
@@ -185,8 +183,7 @@ rows10:
 	PCALIGN $32
 pair10:
 	STEP10(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP10(4, 128)
 	ADVANCE4(8, 256)
 	SUBQ $2, CX; JGE pair10
@@ -202,8 +199,7 @@ rows9:
 	PCALIGN $32
 pair9:
 	STEP9(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP9(4, 128)
 	ADVANCE3(8, 256)
 	SUBQ $2, CX; JGE pair9
@@ -219,8 +215,7 @@ rows8:
 	PCALIGN $32
 pair8:
 	STEP8(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP8(4, 128)
 	ADVANCE3(8, 256)
 	SUBQ $2, CX; JGE pair8
@@ -236,8 +231,7 @@ rows7:
 	PCALIGN $32
 pair7:
 	STEP7(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP7(4, 128)
 	ADVANCE3(8, 256)
 	SUBQ $2, CX; JGE pair7
@@ -253,8 +247,7 @@ rows6:
 	PCALIGN $32
 pair6:
 	STEP6(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP6(4, 128)
 	ADVANCE2(8, 256)
 	SUBQ $2, CX; JGE pair6
@@ -270,8 +263,7 @@ rows5:
 	PCALIGN $32
 pair5:
 	STEP5(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP5(4, 128)
 	ADVANCE2(8, 256)
 	SUBQ $2, CX; JGE pair5
@@ -287,8 +279,7 @@ rows4:
 	PCALIGN $32
 pair4:
 	STEP4(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP4(4, 128)
 	ADVANCE2(8, 256)
 	SUBQ $2, CX; JGE pair4
@@ -304,8 +295,7 @@ rows3:
 	PCALIGN $32
 pair3:
 	STEP3(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP3(4, 128)
 	ADVANCE1(8, 256)
 	SUBQ $2, CX; JGE pair3
@@ -321,8 +311,7 @@ rows2:
 	PCALIGN $32
 pair2:
 	STEP2(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP2(4, 128)
 	ADVANCE1(8, 256)
 	SUBQ $2, CX; JGE pair2
@@ -338,8 +327,7 @@ rows1:
 	PCALIGN $32
 pair1:
 	STEP1(0, 0)
-	PREFETCHT1 (R12)
-	ADDQ R13, R12
+	FETCH
 	STEP1(4, 128)
 	ADVANCE1(8, 256)
 	SUBQ $2, CX; JGE pair1

@@ -144,6 +144,8 @@ func (w *writer) header() {
 func (w *writer) macros() {
 	w.p("// One row's step: broadcast A[i,k], two multiply-adds.")
 	w.p("#define ROW(addr, t, x, y) VBROADCASTSS addr, t; VFMADD231PS %s, t, x; VFMADD231PS %s, t, y", w.v(-4), w.v(-3))
+	w.p("// FETCH brings what is wanted next into L2: two lines, however far it then moves.")
+	w.p("#define FETCH PREFETCHT1 (R12); PREFETCHT1 64(R12); ADDQ R13, R12")
 	w.p("#define LOADB(off) VMOVUPS off(BX), %s; VMOVUPS off+%d(BX), %s", w.v(-4), w.width, w.v(-3))
 	w.p("#define ZERO(x, y) %s x, x, x; %s y, y, y", w.xor(), w.xor())
 	w.p("")
@@ -196,8 +198,7 @@ func (w *writer) rows(r int) {
 	w.p("\tPCALIGN $32")
 	w.p("pair%d:", r)
 	w.p("\tSTEP%d(0, 0)", r)
-	w.p("\tPREFETCHT1 (R12)")
-	w.p("\tADDQ R13, R12")
+	w.p("\tFETCH")
 	w.p("\tSTEP%d(4, %d)", r, 2*w.width)
 	w.p("\tADVANCE%d(8, %d)", (r+2)/3, 4*w.width)
 	w.p("\tSUBQ $2, CX; JGE pair%d", r)
