@@ -245,7 +245,7 @@ func TestOddTexts(t *testing.T) {
 		set("r", "1", long, "2", "of the and", "3", "\u0643\u0644\u0628 \U0001f415", "4", "caf\xff\x00 dog"),
 		set("h", "1", long, "2", "of the", "3", "\u0643\u0644\u0628", "4", "caf dog"), Options{})
 	require.NoError(t, err)
-	require.Equal(t, []string{"2 captions are longer than 4096 bytes and were cut there"}, r.Warnings)
+	require.Equal(t, []string{"2 captions are longer than 2048 bytes and were cut there"}, r.Warnings)
 	for _, p := range r.Pictures {
 		require.Positive(t, p.Values[0], "%s %q %v", p.ID, p.Tokens, p.Values)
 	}

@@ -47,6 +47,14 @@ type phrase struct {
 // Errors: a table that cannot be read, by line; ctx's.
 func NewCorpus(ctx context.Context, d *Data, texts []string) (*Corpus, error) {
 	c := &Corpus{texts: make([]sentence, len(texts))}
+	var table *table
+	if d.paraphrases != "" {
+		var err error
+		if table, err = openTable(d.paraphrases); err != nil {
+			return nil, err
+		}
+		defer table.close()
+	}
 	vocab, trie := ngram.NewVocabulary(), ngram.NewTrie()
 	for i, t := range texts {
 		words := Normalise(t, d.prefixes)
@@ -67,14 +75,14 @@ func NewCorpus(ctx context.Context, d *Data, texts []string) (*Corpus, error) {
 			}
 		}
 	}
-	if d.paraphrases == "" {
+	if table == nil {
 		return c, nil
 	}
 	for i := range c.texts {
 		eachPhrase(c.texts[i].words, func(_, _ int, parent, w uint32) uint32 { return trie.Add(parent, w) })
 	}
 	var err error
-	if c.near, err = loadParaphrases(ctx, d.paraphrases, vocab, trie); err != nil {
+	if c.near, err = table.load(ctx, vocab, trie); err != nil {
 		return nil, err
 	}
 	for i := range c.texts {

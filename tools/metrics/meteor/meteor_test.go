@@ -177,11 +177,22 @@ func TestReadTable(t *testing.T) {
 		}
 		eachPhrase(ids, func(_, _ int, parent, w uint32) uint32 { return trie.Add(parent, w) })
 	}
-	pairs, err := readTable(context.Background(), bytes.NewReader(buf.Bytes()), vocab, trie)
+	whole := filepath.Join(t.TempDir(), "p.gz")
+	require.NoError(t, os.WriteFile(whole, buf.Bytes(), 0o600))
+	tb, err := openTable(whole)
 	require.NoError(t, err)
-	require.Len(t, pairs, 2)
-	_, err = readTable(context.Background(), bytes.NewReader(buf.Bytes()[:buf.Len()-9]), vocab, trie)
-	require.Error(t, err, "a cut file must not pass for a whole one")
+	near, err := tb.load(context.Background(), vocab, trie)
+	require.NoError(t, err)
+	require.Len(t, near.list, 2)
+	tb.close()
+	for cut := 1; cut < buf.Len(); cut++ {
+		require.NoError(t, os.WriteFile(whole, buf.Bytes()[:cut], 0o600))
+		tb, err = openTable(whole)
+		require.NoError(t, err)
+		_, err = tb.load(context.Background(), vocab, trie)
+		require.Error(t, err, "%d of %d bytes must not pass for a whole file", cut, buf.Len())
+		tb.close()
+	}
 }
 
 func TestDetachment(t *testing.T) {

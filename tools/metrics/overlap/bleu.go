@@ -20,8 +20,8 @@ func (s *BLEUStats) Add(o BLEUStats) {
 	s.RefLen += o.RefLen
 }
 
-// Score returns BLEU-1..4. With no words at all it is nearly 1e-6, not 0: the
-// toolkit's constants are kept.
+// Score returns BLEU-1..4. A prediction without one correct n-gram scores nearly
+// 0, not 0: the toolkit's constants are kept.
 // Source: Papineni et al. 2002; constants and the order of operations:
 // pycocoevalcap 1.2, bleu/bleu_scorer.py (small = 1e-9, tiny = 1e-15).
 func (s BLEUStats) Score() [maxN]float64 {

@@ -26,26 +26,40 @@ type Corpus struct {
 	idf   []float64 // per n-gram: log(pictures) - log(pictures whose references hold it)
 }
 
-// indexer numbers the corpus' words and n-grams.
-type indexer struct {
-	vocab *ngram.Vocabulary
-	trie  *ngram.Trie
-}
-
 // Index numbers the words and n-grams of all pictures: hyps[i] is picture i's
 // prediction, refs[i] its references, at least one, as long as hyps. Words are
 // separated by single spaces; any text may be empty.
+//
+// One goroutine numbers the words, the caller's the n-grams: both must go in
+// order for the same numbers every time, but the second can follow the first.
 func Index(hyps []string, refs [][]string) *Corpus {
-	ix := &indexer{ngram.NewVocabulary(), ngram.NewTrie()}
 	c := &Corpus{hyps: make([]text, len(hyps)), refs: make([][]text, len(hyps))}
-	for i := range hyps {
-		c.hyps[i] = ix.text(hyps[i])
-		c.refs[i] = make([]text, len(refs[i]))
-		for j, r := range refs[i] {
-			c.refs[i][j] = ix.text(r)
+	ready := make(chan int, len(hyps)/64+1)
+	go func() {
+		defer close(ready)
+		vocab := ngram.NewVocabulary()
+		for i := range hyps {
+			c.hyps[i] = words(vocab, hyps[i])
+			c.refs[i] = make([]text, len(refs[i]))
+			for j, r := range refs[i] {
+				c.refs[i][j] = words(vocab, r)
+			}
+			if (i+1)%64 == 0 || i+1 == len(hyps) {
+				ready <- i + 1
+			}
+		}
+	}()
+	trie := ngram.NewTrie()
+	done := 0
+	for n := range ready {
+		for ; done < n; done++ {
+			c.hyps[done].number(trie)
+			for j := range c.refs[done] {
+				c.refs[done][j].number(trie)
+			}
 		}
 	}
-	c.nodes = ix.trie.Len()
+	c.nodes = trie.Len()
 	c.countDocuments()
 	return c
 }
@@ -53,20 +67,27 @@ func Index(hyps []string, refs [][]string) *Corpus {
 // Len is the number of pictures.
 func (c *Corpus) Len() int { return len(c.hyps) }
 
-func (ix *indexer) text(s string) text {
-	var t text
+// words numbers a text's words.
+func words(vocab *ngram.Vocabulary, s string) text {
+	t := text{rouge: make([]uint32, 0, 1+strings.Count(s, " "))}
 	for rest, more := s, true; more; {
 		var w string
 		w, rest, more = strings.Cut(rest, " ")
-		t.rouge = append(t.rouge, ix.vocab.Add(w))
+		t.rouge = append(t.rouge, vocab.Add(w))
 	}
-	words := t.rouge
+	t.grams[0] = t.rouge
 	if s == "" || strings.ContainsFunc(s, oddSpace) {
-		words = nil
+		t.grams[0] = nil
 		for _, w := range strings.FieldsFunc(s, pySpace) {
-			words = append(words, ix.vocab.Add(w))
+			t.grams[0] = append(t.grams[0], vocab.Add(w))
 		}
 	}
+	return t
+}
+
+// number turns grams[0] from words into nodes and adds the longer n-grams.
+func (t *text) number(trie *ngram.Trie) {
+	words := t.grams[0]
 	t.words = len(words)
 	nodes := make([]uint32, 0, maxN*len(words))
 	for n := range maxN {
@@ -76,11 +97,10 @@ func (ix *indexer) text(s string) text {
 			if n > 0 {
 				parent = t.grams[n-1][i]
 			}
-			nodes = append(nodes, ix.trie.Add(parent, words[i+n]))
+			nodes = append(nodes, trie.Add(parent, words[i+n]))
 		}
 		t.grams[n] = nodes[start:]
 	}
-	return t
 }
 
 // pySpace says whether Python's str.split() cuts at r.

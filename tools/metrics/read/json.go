@@ -67,15 +67,16 @@ func (s *source) lineAt(offset int64) int {
 func (p *parser) document(d *json.Decoder, src *source, format Format) error {
 	switch format {
 	case Results, List:
-		return each(d, src, func(raw json.RawMessage) error { return p.record(raw, src.lineAt(d.InputOffset())) })
+		return each(d, src, p.record)
 	case Karpathy:
-		return field(d, src, "images", func(raw json.RawMessage) error { return p.karpathy(raw, src.lineAt(d.InputOffset())) })
+		return field(d, src, "images", p.karpathy)
 	}
-	return field(d, src, "annotations", func(raw json.RawMessage) error { return p.record(raw, src.lineAt(d.InputOffset())) })
+	return field(d, src, "annotations", p.record)
 }
 
-// each calls f with every element of the array d stands before.
-func each(d *json.Decoder, src *source, f func(json.RawMessage) error) error {
+// each decodes every element of the array d stands before into a T and calls f
+// with it and its line.
+func each[T any](d *json.Decoder, src *source, f func(rec *T, line int) error) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
@@ -85,11 +86,11 @@ func each(d *json.Decoder, src *source, f func(json.RawMessage) error) error {
 	}
 	for d.More() {
 		src.left = maxRecord
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
+		var rec T
+		if err := d.Decode(&rec); err != nil {
 			return err
 		}
-		if err := f(raw); err != nil {
+		if err := f(&rec, src.lineAt(d.InputOffset())); err != nil {
 			return err
 		}
 	}
@@ -97,9 +98,9 @@ func each(d *json.Decoder, src *source, f func(json.RawMessage) error) error {
 	return err
 }
 
-// field calls f with every element of the list under key in the object d stands
-// before; other fields are passed over.
-func field(d *json.Decoder, src *source, key string, f func(json.RawMessage) error) error {
+// field is each for the list under key in the object d stands before; other
+// fields are passed over.
+func field[T any](d *json.Decoder, src *source, key string, f func(rec *T, line int) error) error {
 	t, err := d.Token()
 	if err != nil {
 		return err
@@ -152,18 +153,16 @@ func skip(d *json.Decoder, src *source) error {
 	}
 }
 
-// karpathy reads one picture of a split file.
+// split is one picture of a split file.
 // Source: Karpathy and Fei-Fei 2015, dataset_coco.json.
-func (p *parser) karpathy(raw json.RawMessage, line int) error {
-	var rec struct {
-		Split     string
-		Filename  string
-		CocoID    json.RawMessage `json:"cocoid"`
-		Sentences []struct{ Raw string }
-	}
-	if err := json.Unmarshal(raw, &rec); err != nil {
-		return err
-	}
+type split struct {
+	Split     string
+	Filename  string
+	CocoID    json.RawMessage `json:"cocoid"`
+	Sentences []struct{ Raw string }
+}
+
+func (p *parser) karpathy(rec *split, line int) error {
 	want := p.o.Split
 	if want == "" {
 		want = "test"

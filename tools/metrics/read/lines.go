@@ -68,7 +68,11 @@ func (p *parser) line(line string, format Format, n int) error {
 		return fmt.Errorf("is not UTF-8 (%q); convert the file", excerpt(line))
 	}
 	if format == JSONL {
-		return p.record([]byte(line), n)
+		var rec record
+		if err := json.Unmarshal([]byte(line), &rec); err != nil {
+			return err
+		}
+		return p.record(&rec, n)
 	}
 	id, text, ok := strings.Cut(line, "\t")
 	if !ok {
@@ -158,21 +162,19 @@ func (c *capped) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// record reads one JSON object of JSONL, Results or List.
-func (p *parser) record(raw []byte, line int) error {
-	var rec struct {
-		ImageID    json.RawMessage `json:"image_id"`
-		ImageName  json.RawMessage `json:"image_name"`
-		Image      json.RawMessage `json:"image"`
-		ID         json.RawMessage `json:"id"`
-		Filename   json.RawMessage `json:"filename"`
-		Caption    *string         `json:"caption"`
-		Prediction *string         `json:"prediction"`
-		Captions   []string        `json:"captions"`
-	}
-	if err := json.Unmarshal(raw, &rec); err != nil {
-		return err
-	}
+// record is one JSON object of COCO, JSONL, Results or List.
+type record struct {
+	ImageID    json.RawMessage `json:"image_id"`
+	ImageName  json.RawMessage `json:"image_name"`
+	Image      json.RawMessage `json:"image"`
+	ID         json.RawMessage `json:"id"`
+	Filename   json.RawMessage `json:"filename"`
+	Caption    *string         `json:"caption"`
+	Prediction *string         `json:"prediction"`
+	Captions   []string        `json:"captions"`
+}
+
+func (p *parser) record(rec *record, line int) error {
 	var id string
 	for _, v := range []json.RawMessage{rec.ImageID, rec.ImageName, rec.Image, rec.Filename, rec.ID} {
 		if id = name(v); id != "" {
