@@ -368,3 +368,23 @@ func TestReadExpertFaults(t *testing.T) {
 	_, err = Correlate(context.Background(), refs, []Rating{{"z", "b#0", []float64{1}}}, Options{})
 	require.ErrorContains(t, err, `rated picture "z"`)
 }
+
+func ExampleEvaluate() {
+	refs, hyps := read.NewSet("references"), read.NewSet("predictions")
+	refs.Add("1.jpg", "A dog runs on the grass.", 1)
+	refs.Add("1.jpg", "The dog is running.", 2)
+	refs.Add("2.jpg", "Two cats sleep.", 3)
+	hyps.Add("1.jpg", "a dog is running on grass", 1)
+	hyps.Add("2.jpg", "two sleeping cats", 2)
+	r, err := Evaluate(context.Background(), refs, hyps, Options{Metrics: []string{BLEU, ROUGEL}})
+	if err != nil {
+		panic(err)
+	}
+	_ = r.WriteTable(os.Stdout)
+	// Output:
+	// Bleu_1          88.89
+	// Bleu_2          61.72
+	// Bleu_3          42.39
+	// Bleu_4           0.01
+	// ROUGE_L         69.01
+}

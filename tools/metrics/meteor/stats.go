@@ -93,11 +93,11 @@ func weighted(m *[stages]Count) float64 {
 func fifthRoot(x float64) float64 {
 	y := math.Pow(x, beta)
 	// One Newton step with y^5 as the sum h+l of two numbers.
-	h := y * y
+	h := float64(y * y)
 	l := math.FMA(y, y, -h)
-	h4 := h * h
+	h4 := float64(h * h)
 	l = math.FMA(h, h, -h4) + float64(2*h*l)
-	h5 := h4 * y
+	h5 := float64(h4 * y)
 	l = math.FMA(h4, y, -h5) + float64(l*y)
 	const excess = 1.1102230246251565e-17 // of the float64 0.2 over 1/5
 	return y + (float64(((x-h5)-l)/(5*h4)) + float64(y*math.Log(x)*excess))

@@ -64,9 +64,6 @@ func Index(hyps []string, refs [][]string) *Corpus {
 	return c
 }
 
-// Len is the number of pictures.
-func (c *Corpus) Len() int { return len(c.hyps) }
-
 // words numbers a text's words.
 func words(vocab *ngram.Vocabulary, s string) text {
 	t := text{rouge: make([]uint32, 0, 1+strings.Count(s, " "))}

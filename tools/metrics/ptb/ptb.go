@@ -47,19 +47,6 @@ func Caption(line, next string) string {
 	}
 }
 
-// Captions tokenises lines in order, each with the next one as its context.
-func Captions(lines []string) []string {
-	out := make([]string, len(lines))
-	for i, s := range lines {
-		next := ""
-		if i+1 < len(lines) {
-			next = lines[i+1]
-		}
-		out[i] = Caption(s, next)
-	}
-	return out
-}
-
 // lexer walks one line. At each position the rule with the longest match wins,
 // counting the text a rule only looks at; of equals the earlier rule wins.
 type lexer struct {
