@@ -46,7 +46,9 @@ func (d *Device) linear(op *graph.Op, a *graph.LinearOp) (graph.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := gemm.NewOp(d.table.Gemm, d.pool, gemm.Spec{M: a.M, N: a.N, K: a.K, Act: a.Act})
+	o := gemm.NewOp(d.table.Gemm, d.pool, gemm.Spec{
+		M: a.M, N: a.N, K: a.K, Act: a.Act, LDA: op.In[0].RowStride(), LDC: op.Out.RowStride(),
+	})
 	return &step{bind: func(m *memory, _ []float32) run {
 		dst, x, residual := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3])
 		return func() error { o.Run(dst, x, w, bias, residual); return nil }

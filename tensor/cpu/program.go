@@ -35,7 +35,7 @@ func (m *memory) f32(n *graph.Node) []float32 {
 		return nil
 	}
 	r := n.Root()
-	size := r.Shape.Elems()
+	size := r.Floats()
 	switch r.Role {
 	case graph.Const:
 		return r.Data

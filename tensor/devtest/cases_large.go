@@ -17,6 +17,10 @@ func largeCases() []testCase {
 	one := linearCase(1, 700, 1030, graph.NK, weights.F32, true, ref.None)
 	linear.name, one.name = "Large/Linear", "Large/Linear of one row"
 	all = append(all, linear, one)
+	add("products with long rows between", 3e-6, func(k *kit, b *graph.Builder) graph.Value {
+		h := b.Linear(k.in(b, "x", 19, 24), k.weight("in", 2048, 24), graph.LinearOpts{Act: ref.GELU})
+		return b.Linear(h, k.weight("out", 24, 2048), graph.LinearOpts{Bias: k.weight("bias", 24)})
+	})
 	add("MatMul", products, func(k *kit, b *graph.Builder) graph.Value {
 		return b.MatMul(k.in(b, "x", 6, 101, 70), k.in(b, "y", 6, 130, 70), graph.NK, 0.5)
 	})

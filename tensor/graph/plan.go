@@ -59,7 +59,7 @@ func plan(ops []*Op, inputs []*Node, outputs []*Node, workspace []int) *Plan {
 	temp := make([]*buffer, len(ops))
 	for i, op := range ops {
 		if n := op.Out; n.alias == nil {
-			owner[n] = &buffer{size: n.Shape.Elems(), first: i, last: max(i, last[n])}
+			owner[n] = &buffer{size: n.Floats(), first: i, last: max(i, last[n])}
 			all = append(all, owner[n])
 		}
 		temp[i] = &buffer{size: workspace[i], first: i, last: i}
@@ -73,6 +73,29 @@ func plan(ops []*Op, inputs []*Node, outputs []*Node, workspace []int) *Plan {
 		p.Workspace[i] = b.offset
 	}
 	return p
+}
+
+// spread leaves a cache line free after each row of values whose rows are a
+// multiple of 4096 bytes long and that only products write and read. Such rows
+// fall into the same few lines of the first cache: a product must then use half
+// its tile to write them and copy them to read them.
+func spread(ops []*Op) {
+	plain := make(map[*Node]bool) // read by something else than a product's rows
+	for _, op := range ops {
+		_, product := op.Attr.(*LinearOp)
+		for i, in := range op.In {
+			for n := in; n != nil; n = n.alias {
+				plain[n] = plain[n] || !product || i > 0 || in.alias != nil
+			}
+		}
+	}
+	for _, op := range ops {
+		if n := op.Out; !plain[n] && !n.kept && n.alias == nil && n.Shape.Last()%1024 == 0 && n.Shape.Rows() > 1 {
+			if _, product := op.Attr.(*LinearOp); product {
+				n.Gap = alignment
+			}
+		}
+	}
 }
 
 // inPlace reports whether every kernel of this kind reads an element of its

@@ -154,3 +154,29 @@ func TestPlanReusesMemory(t *testing.T) {
 		require.Equal(t, (1+c.buffers)*4*64, d.plan.Arena, name)
 	}
 }
+
+// TestSpread checks that only values which products alone write and read as
+// they are get free lines between their rows.
+func TestSpread(t *testing.T) {
+	wide, narrow := named("wide", 2048, 8), named("narrow", 8, 2048)
+	for name, c := range map[string]struct {
+		want int
+		use  func(b *Builder, h Value) Value
+	}{
+		"product":  {alignment, func(b *Builder, h Value) Value { return b.Linear(h, narrow, LinearOpts{}) }},
+		"view":     {0, func(b *Builder, h Value) Value { return b.Linear(b.Reshape(h, 2, 2, 2048), narrow, LinearOpts{}) }},
+		"sum":      {0, func(b *Builder, h Value) Value { return b.Linear(b.Add(h, h), narrow, LinearOpts{}) }},
+		"output":   {0, func(b *Builder, h Value) Value { return b.Linear(b.Output("h", h), narrow, LinearOpts{}) }},
+		"residual": {0, func(b *Builder, h Value) Value { return b.Linear(b.Input("y", 4, 8), wide, LinearOpts{Residual: h}) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBuilder(nil)
+			h := b.Linear(b.Input("x", 4, 8), wide, LinearOpts{})
+			b.Output("out", c.use(b, h))
+			spread(b.ops)
+			require.Equal(t, c.want, h.n.Gap)
+			require.Equal(t, 4*(2048+c.want), h.n.Floats())
+			require.Zero(t, b.ops[len(b.ops)-1].Out.Gap)
+		})
+	}
+}

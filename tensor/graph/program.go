@@ -35,6 +35,7 @@ func Build(d Device, record func(*Builder), taps ...string) (p *Program, err err
 		}
 	}
 	ops := fuse(b.ops)
+	spread(ops)
 	steps := make([]Step, len(ops))
 	workspace := make([]int, len(ops))
 	for i, op := range ops {

@@ -46,6 +46,7 @@ type Node struct {
 	State  *State    // StateRole
 	Data   []float32 // Const
 	Op     *Op       // the operation that makes it; nil unless Temp
+	Gap    int       // floats left free after each row; 0 but where spread chose otherwise
 	alias  *Node     // the node whose memory this one shares, if any
 	output bool      // the host reads it by name
 	kept   bool      // an output, or the memory behind one
@@ -59,6 +60,12 @@ func (n *Node) Root() *Node {
 	}
 	return n
 }
+
+// RowStride returns the floats from one row of the last dimension to the next.
+func (n *Node) RowStride() int { return n.Shape.Last() + n.Gap }
+
+// Floats returns the memory that the node's rows take.
+func (n *Node) Floats() int { return n.Shape.Elems() + n.Shape.Rows()*n.Gap }
 
 // Op is one recorded operation. Attr's type tells which; its documentation
 // gives the meaning of In, whose optional entries may be nil.
