@@ -113,32 +113,33 @@ func (p *parser) csv(r io.Reader) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		line, _ := c.FieldPos(0)
-		var pe *csv.ParseError
-		if errors.As(err, &pe) {
-			line, err = pe.Line, pe.Err
-		}
-		if err == nil && len(rec) <= max(id, text) {
-			err = fmt.Errorf("has %d columns, the header %d", len(rec), len(head))
-		}
-		if err == nil && !utf8.ValidString(rec[text]) {
-			err = errors.New("is not UTF-8; convert the file")
-		}
-		if err == nil {
-			err = p.add(strings.Clone(strings.TrimSpace(rec[id])), []string{strings.Clone(rec[text])}, line)
+		line := 0
+		switch pe := new(csv.ParseError); {
+		case errors.As(err, &pe):
+			line, err = pe.StartLine, pe.Err
+		case err != nil:
+			return err // the stream itself failed: there is no next record
+		default:
+			line, _ = c.FieldPos(0)
+			err = p.row(rec, len(head), id, text, line)
 		}
 		if err != nil {
 			if err := p.fault(&Error{File: p.set.Name, Line: line, Err: err}); err != nil {
 				return err
 			}
-			if pe == nil {
-				continue
-			}
-			if errors.Is(pe.Err, io.EOF) || errors.Is(pe.Err, errTooLong) {
-				return nil
-			}
 		}
 	}
+}
+
+// row takes one CSV record, whose memory is used again for the next.
+func (p *parser) row(rec []string, columns, id, text, line int) error {
+	if len(rec) <= max(id, text) {
+		return fmt.Errorf("has %d columns, the header %d", len(rec), columns)
+	}
+	if !utf8.ValidString(rec[text]) {
+		return errors.New("is not UTF-8; convert the file")
+	}
+	return p.add(strings.Clone(strings.TrimSpace(rec[id])), []string{strings.Clone(rec[text])}, line)
 }
 
 var errTooLong = fmt.Errorf("more than %d MiB without a line break", maxRecord>>20)
