@@ -33,7 +33,7 @@ func (s *scoring) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&s.references, "references", "", "reference captions `FILE` (required)")
 	fs.StringSliceVar(&s.metrics, "metrics", nil, "only these: Bleu, METEOR, ROUGE_L, CIDEr, CIDEr-plain, SPICE")
-	fs.StringVar(&s.meteor, "meteor", os.Getenv("SYNTIC_METEOR_DATA"), "`DIR` with meteor-1.5.jar and data/paraphrase-en.gz, as in the package pycocoevalcap (default: SYNTIC_METEOR_DATA)")
+	fs.StringVar(&s.meteor, "meteor", os.Getenv("SYNTIC_METEOR_DATA"), "`DIR` with meteor-1.5.jar and paraphrase-en.gz, or pycocoevalcap's meteor folder (default: SYNTIC_METEOR_DATA)")
 	fs.StringVar(&s.spiceJar, "spice-jar", "", "SPICE's jar, to run the official program (needs Java)")
 	fs.StringVar(&s.java, "java", "", "Java for SPICE (default: the one on the path)")
 	fs.StringVar(&s.split, "split", "test", "split of a Karpathy file")
@@ -50,7 +50,11 @@ func (a *app) readOptions(s *scoring) read.Options {
 func (a *app) evaluation(s *scoring) (metrics.Options, error) {
 	o := metrics.Options{Metrics: s.metrics, Subset: s.subset, Workers: a.threads, Bootstrap: stats.Options{Seed: s.seed}}
 	if s.meteor != "" {
-		d, err := meteor.Open(filepath.Join(s.meteor, "meteor-1.5.jar"), filepath.Join(s.meteor, "data", "paraphrase-en.gz"))
+		table := filepath.Join(s.meteor, "paraphrase-en.gz")
+		if _, err := os.Stat(table); err != nil {
+			table = filepath.Join(s.meteor, "data", "paraphrase-en.gz") // as pycocoevalcap has it
+		}
+		d, err := meteor.Open(filepath.Join(s.meteor, "meteor-1.5.jar"), table)
 		if err != nil {
 			return o, err
 		}
