@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"syntic/models/caption"
+	"syntic/tensor/graph"
 	"syntic/tools/world"
 )
 
@@ -104,20 +105,11 @@ func (a *app) caption(ctx context.Context, args []string, f captionFlags) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	m, err := caption.Load(ctx, d, a.modelDir())
+	m, err := a.openCaptioner(ctx, d, f.memory)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	if f.memory != "" {
-		memory, err := caption.OpenMemory(f.memory)
-		if err != nil {
-			return err
-		}
-		if err := m.SetMemory(memory); err != nil {
-			return err
-		}
-	}
 	if f.opts.Beams < 0 {
 		f.opts.Beams = m.Settings.Beams
 	}
@@ -211,4 +203,20 @@ func writeExplanation(w io.Writer, r *caption.Result) {
 	for i, alt := range r.Alternatives {
 		fmt.Fprintf(w, "  beam %d: %s\n", i+2, alt)
 	}
+}
+
+// openCaptioner loads the model, with another support memory where one is named.
+func (a *app) openCaptioner(ctx context.Context, d graph.Device, memory string) (*caption.Model, error) {
+	m, err := caption.Load(ctx, d, a.modelDir())
+	if err != nil || memory == "" {
+		return m, err
+	}
+	other, err := caption.OpenMemory(memory)
+	if err == nil {
+		err = m.SetMemory(other)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }

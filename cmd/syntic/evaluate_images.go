@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"syntic/models/caption"
 	"syntic/tools/metrics/read"
 )
 
@@ -31,20 +30,11 @@ func (a *app) captionFolder(ctx context.Context, f *evaluateFlags, refs *read.Se
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	m, err := caption.Load(ctx, d, a.modelDir())
+	m, err := a.openCaptioner(ctx, d, f.caption.memory)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	if f.caption.memory != "" {
-		memory, err := caption.OpenMemory(f.caption.memory)
-		if err != nil {
-			return nil, err
-		}
-		if err := m.SetMemory(memory); err != nil {
-			return nil, err
-		}
-	}
 	p := a.newProgress("pictures", len(names))
 	defer p.finish()
 	hyps = read.NewSet(f.images)
