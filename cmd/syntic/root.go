@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"syntic/models/caption"
 	"syntic/tools/world"
+	"syntic/weights"
 )
 
 // app is what every command shares.
@@ -90,9 +90,9 @@ func exactly(n int, what string) cobra.PositionalArgs {
 
 // modelDir returns the folder of --model, or the scale model's, saying so.
 // Commands call it once.
-func (a *app) modelDir() caption.Dir {
+func (a *app) modelDir() weights.Dir {
 	if a.model != "" {
-		return caption.DiskDir(a.model)
+		return weights.DiskDir(a.model)
 	}
 	if !a.quiet {
 		fmt.Fprintln(a.err, "syntic: "+world.Notice)

@@ -23,8 +23,8 @@ type Detector struct {
 }
 
 // LoadDetector opens DETR: dir/detr of a model directory, or dir itself.
-func LoadDetector(d graph.Device, dir Dir) (*Detector, error) {
-	dir, err := dir.part("detr")
+func LoadDetector(d graph.Device, dir weights.Dir) (*Detector, error) {
+	dir, err := part(dir, "detr")
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +37,10 @@ func LoadDetector(d graph.Device, dir Dir) (*Detector, error) {
 		return nil, err
 	}
 	if t.DETR, err = detr.Load(d, config, t.src); err == nil {
-		t.input, err = dir.Preprocessor(vision.DETRConfig())
+		t.input, err = preprocessor(dir, vision.DETRConfig())
 	}
 	if err != nil {
-		return nil, errors.Join(dir.name(err), t.src.Close())
+		return nil, errors.Join(dir.Name(err), t.src.Close())
 	}
 	return t, nil
 }

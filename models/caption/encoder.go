@@ -25,8 +25,8 @@ type Encoder struct {
 }
 
 // LoadEncoder opens CLIP: dir/clip of a model directory, or dir itself.
-func LoadEncoder(d graph.Device, dir Dir) (*Encoder, error) {
-	dir, err := dir.part("clip")
+func LoadEncoder(d graph.Device, dir weights.Dir) (*Encoder, error) {
+	dir, err := part(dir, "clip")
 	if err != nil {
 		return nil, err
 	}
@@ -39,15 +39,15 @@ func LoadEncoder(d graph.Device, dir Dir) (*Encoder, error) {
 		return nil, err
 	}
 	if e.CLIP, err = clip.Load(d, config, e.src); err == nil {
-		if e.Tokens, err = dir.Tokenizer(); err == nil {
-			e.input, err = dir.Preprocessor(vision.CLIPConfig(e.CLIP.Config().Vision.Image))
+		if e.Tokens, err = tokenizer(dir); err == nil {
+			e.input, err = preprocessor(dir, vision.CLIPConfig(e.CLIP.Config().Vision.Image))
 		}
 	}
 	if err == nil {
 		err = e.check()
 	}
 	if err != nil {
-		return nil, errors.Join(dir.name(err), e.src.Close())
+		return nil, errors.Join(dir.Name(err), e.src.Close())
 	}
 	return e, nil
 }

@@ -26,7 +26,7 @@ func openModel(t *testing.T, dir string, o cpu.Options) *Model {
 	d, err := cpu.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	m, err := Load(bg, d, DiskDir(dir))
+	m, err := Load(bg, d, weights.DiskDir(dir))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m

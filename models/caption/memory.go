@@ -38,23 +38,23 @@ func OpenMemory(path string) (*Memory, error) {
 	if dir == "" {
 		dir = "."
 	}
-	return DiskDir(dir).memory(file)
+	return openMemory(weights.DiskDir(dir), file)
 }
 
-func (d Dir) memory(file string) (*Memory, error) {
-	src, err := d.source(file)
+func openMemory(d weights.Dir, file string) (*Memory, error) {
+	src, err := d.Source(file)
 	if err != nil {
 		return nil, err
 	}
 	var m *Memory
-	err = weights.Guard(func() error { m, err = d.readMemory(src, file); return err })
+	err = weights.Guard(func() error { m, err = readMemory(d, src, file); return err })
 	if err != nil {
 		return nil, errors.Join(err, src.Close())
 	}
 	return m, nil
 }
 
-func (d Dir) readMemory(src weights.Source, file string) (*Memory, error) {
+func readMemory(d weights.Dir, src weights.Source, file string) (*Memory, error) {
 	m := &Memory{src: src, name: d.String() + "/" + file}
 	info, err := src.Get(featuresName)
 	if err != nil {
@@ -71,7 +71,7 @@ func (d Dir) readMemory(src weights.Source, file string) (*Memory, error) {
 	if err := m.checkUnit(info); err != nil {
 		return nil, err
 	}
-	if m.texts, err = d.readTexts(src, file); err != nil {
+	if m.texts, err = readTexts(d, src, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.name, err)
 	}
 	if m.texts.len() != 0 && m.texts.len() != m.Len() {
@@ -151,7 +151,7 @@ func (t texts) len() int {
 
 func (t texts) at(i int) string { return string(t.data[t.offsets[i]:t.offsets[i+1]]) }
 
-func (d Dir) readTexts(src weights.Source, file string) (texts, error) {
+func readTexts(d weights.Dir, src weights.Source, file string) (texts, error) {
 	blob, err := src.Get(textsName)
 	if err == nil {
 		return storedTexts(src, blob)

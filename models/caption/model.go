@@ -31,7 +31,7 @@ type Model struct {
 
 // Load opens a model directory: clip/ and captioner/, and detr/ where objects
 // are wanted, each in Hugging Face's layout.
-func Load(ctx context.Context, d graph.Device, dir Dir) (*Model, error) {
+func Load(ctx context.Context, d graph.Device, dir weights.Dir) (*Model, error) {
 	m := &Model{dev: d, cache: graph.NewCache[programKey](8)}
 	if err := m.load(ctx, dir); err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -39,7 +39,7 @@ func Load(ctx context.Context, d graph.Device, dir Dir) (*Model, error) {
 	return m, nil
 }
 
-func (m *Model) load(ctx context.Context, dir Dir) (err error) {
+func (m *Model) load(ctx context.Context, dir weights.Dir) (err error) {
 	if m.Encoder, err = LoadEncoder(m.dev, dir); err != nil {
 		return err
 	}
@@ -57,11 +57,11 @@ func (m *Model) load(ctx context.Context, dir Dir) (err error) {
 }
 
 // loadTags reads the features of the detector's labels, or computes them.
-func (m *Model) loadTags(ctx context.Context, d Dir) (err error) {
+func (m *Model) loadTags(ctx context.Context, d weights.Dir) (err error) {
 	names := m.Detector.Labels()
 	switch {
 	case d.Has("tags.json"):
-		m.Tags, err = d.readVocabulary(m.Encoder.Dim())
+		m.Tags, err = readVocabulary(d, m.Encoder.Dim())
 	case m.prefix.Attn != nil:
 		m.Tags, err = encodeVocabulary(ctx, m.Encoder, names, m.Settings.Template)
 	default:
@@ -74,7 +74,7 @@ func (m *Model) loadTags(ctx context.Context, d Dir) (err error) {
 }
 
 // open remembers a source, so that Close closes it.
-func (m *Model) open(d Dir, file string) (weights.Source, error) {
+func (m *Model) open(d weights.Dir, file string) (weights.Source, error) {
 	src, err := d.Weights(file, weights.FamilyDecoder)
 	if err == nil {
 		m.sources = append(m.sources, src)
@@ -82,7 +82,7 @@ func (m *Model) open(d Dir, file string) (weights.Source, error) {
 	return src, err
 }
 
-func (m *Model) loadCaptioner(d Dir) error {
+func (m *Model) loadCaptioner(d weights.Dir) error {
 	var settings []byte
 	var err error
 	if d.Has("syntic.json") {
@@ -91,7 +91,7 @@ func (m *Model) loadCaptioner(d Dir) error {
 		}
 	}
 	if m.Settings, err = ParseSettings(settings); err != nil {
-		return d.name(err)
+		return d.Name(err)
 	}
 	config, err := d.Read("config.json")
 	if err != nil {
@@ -99,14 +99,14 @@ func (m *Model) loadCaptioner(d Dir) error {
 	}
 	cfg, err := decoder.ParseConfig(config)
 	if err != nil {
-		return d.name(err)
+		return d.Name(err)
 	}
 	src, err := m.open(d, "")
 	if err != nil {
 		return err
 	}
 	if err := m.loadDecoder(d, cfg, src); err != nil {
-		return d.name(err)
+		return d.Name(err)
 	}
 	if cfg.Vocab != m.Encoder.Tokens.VocabSize() {
 		return fmt.Errorf("%s: the decoder has %d tokens, the tokenizer %d", d, cfg.Vocab, m.Encoder.Tokens.VocabSize())
@@ -116,7 +116,7 @@ func (m *Model) loadCaptioner(d Dir) error {
 
 // loadDecoder fills the decoder and the prefix from one of two layouts: ours,
 // GPT-2 names with prefix.safetensors beside, or DeCap's single checkpoint.
-func (m *Model) loadDecoder(d Dir, cfg decoder.Config, src weights.Source) error {
+func (m *Model) loadDecoder(d weights.Dir, cfg decoder.Config, src weights.Source) error {
 	dim := m.Encoder.Dim()
 	m.Decoder = decoder.New(m.dev, cfg)
 	if !d.Has("prefix.safetensors") {
@@ -146,10 +146,10 @@ func (m *Model) loadDecoder(d Dir, cfg decoder.Config, src weights.Source) error
 
 // loadDefaultMemory opens the memory that the settings name, or the only
 // support_*.safetensors of the folder.
-func (m *Model) loadDefaultMemory(d Dir) error {
+func (m *Model) loadDefaultMemory(d weights.Dir) error {
 	name := m.Settings.Memory
 	if name == "" {
-		found, err := d.glob("support*.safetensors")
+		found, err := d.Glob("support*.safetensors")
 		if err != nil || len(found) == 0 {
 			return err
 		}
@@ -158,7 +158,7 @@ func (m *Model) loadDefaultMemory(d Dir) error {
 		}
 		name = found[0]
 	}
-	memory, err := d.memory(name)
+	memory, err := openMemory(d, name)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (v *Vocabulary) Feature(i int) []float32 { return v.features[i*v.dim : (i+1
 
 // readVocabulary reads tags.json, a list of names, and tags.safetensors with
 // tag_features [n,D].
-func (d Dir) readVocabulary(dim int) (*Vocabulary, error) {
+func readVocabulary(d weights.Dir, dim int) (*Vocabulary, error) {
 	data, err := d.Read("tags.json")
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func (d Dir) readVocabulary(dim int) (*Vocabulary, error) {
 	if err := json.Unmarshal(data, &v.Names); err != nil {
 		return nil, fmt.Errorf("%s/tags.json: %w", d, err)
 	}
-	src, err := d.source("tags.safetensors")
+	src, err := d.Source("tags.safetensors")
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func openWorld(t *testing.T, dir string, o cpu.Options) *Model {
 	d, err := cpu.New(o)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	m, err := Load(context.Background(), d, DiskDir(filepath.Join(dir, "world", "bundle")))
+	m, err := Load(context.Background(), d, weights.DiskDir(filepath.Join(dir, "world", "bundle")))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return m

@@ -33,40 +33,48 @@ func Load(path string, o Options) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	if !info.IsDir() {
-		return loadFile(path, o)
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("tokenizer: %w", err)
+		}
+		return parseFile(f, path, o)
 	}
-	vocab, merges := filepath.Join(path, "vocab.json"), filepath.Join(path, "merges.txt")
-	v, err := os.Open(vocab)
+	return LoadFS(os.DirFS(path), path, o)
+}
+
+// LoadFS is [Load] for a directory that needn't be on disk; name is what
+// messages call it.
+func LoadFS(dir fs.FS, name string, o Options) (*Tokenizer, error) {
+	v, err := dir.Open("vocab.json")
 	if err == nil {
 		defer v.Close()
-		m, err := os.Open(merges)
+		m, err := dir.Open("merges.txt")
 		if err != nil {
-			return nil, fmt.Errorf("tokenizer: vocab.json needs merges.txt beside it: %w", err)
+			return nil, fmt.Errorf("tokenizer: %s: vocab.json needs merges.txt beside it: %w", name, err)
 		}
 		defer m.Close()
 		t, err := New(v, m, o)
 		if err != nil {
-			return nil, fmt.Errorf("tokenizer in %s: %w", path, err)
+			return nil, fmt.Errorf("tokenizer in %s: %w", name, err)
 		}
 		return t, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, fmt.Errorf("tokenizer: %s: %w", name, err)
 	}
-	for _, name := range []string{"tokenizer.json", "bpe_simple_vocab_16e6.txt.gz"} {
-		file := filepath.Join(path, name)
-		if _, err := os.Stat(file); err == nil {
-			return loadFile(file, o)
+	for _, file := range []string{"tokenizer.json", "bpe_simple_vocab_16e6.txt.gz"} {
+		switch f, err := dir.Open(file); {
+		case err == nil:
+			return parseFile(f, filepath.Join(name, file), o)
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("tokenizer: %s: %w", name, err)
 		}
 	}
-	return nil, fmt.Errorf("tokenizer: %s holds none of vocab.json with merges.txt, tokenizer.json, bpe_simple_vocab_16e6.txt.gz", path)
+	return nil, fmt.Errorf("tokenizer: %s holds none of vocab.json with merges.txt, tokenizer.json, bpe_simple_vocab_16e6.txt.gz", name)
 }
 
-func loadFile(path string, o Options) (*Tokenizer, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
+// parseFile reads one file, whose ending tells its form, and closes it.
+func parseFile(f fs.File, path string, o Options) (*Tokenizer, error) {
 	defer f.Close()
 	parse := NewOpenAI
 	if strings.HasSuffix(path, ".json") {

@@ -37,7 +37,7 @@ func TestPhotographsThroughFullSizeModels(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Close()
 	ctx := context.Background()
-	m, err := caption.Load(ctx, d, caption.DiskDir(dir))
+	m, err := caption.Load(ctx, d, weights.DiskDir(dir))
 	require.NoError(t, err)
 	defer m.Close()
 	var pictures []*vision.Picture

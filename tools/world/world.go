@@ -9,7 +9,7 @@ import (
 	"path"
 	"strings"
 
-	"syntic/models/caption"
+	"syntic/weights"
 )
 
 //go:embed bundle samples/*.png
@@ -19,7 +19,7 @@ var files embed.FS
 const Notice = "using the built-in scale model, trained on an emoji world; for photographs give --model DIR"
 
 // Model returns the scale model's folder.
-func Model() caption.Dir { return caption.EmbeddedDir(files, "bundle") }
+func Model() weights.Dir { return weights.EmbeddedDir(files, "bundle") }
 
 // SamplePrefix marks a sample picture's name on the command line.
 const SamplePrefix = "sample:"
