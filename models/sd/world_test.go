@@ -1,13 +1,19 @@
 package sd
 
 import (
+	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"syntic/kernels/isa"
 	"syntic/tensor"
+	"syntic/tensor/cpu"
+	"syntic/tensor/graph"
 	"syntic/weights"
 )
 
@@ -59,6 +65,83 @@ func TestWorldPictures(t *testing.T) {
 		sample := make([]float32, len(want))
 		require.NoError(t, v.Decode(t.Context(), sample, z, s[0], s[2], s[3]))
 		require.Less(t, relErr(sample, nhwc(want, o)), 1e-5, run)
+	}
+}
+
+// worldPipeline loads the scale model's pipeline.
+func worldPipeline(t *testing.T, d graph.Device) *Pipeline {
+	p, err := Load(d, weights.DiskDir(filepath.Join(shared(t), "world", "bundle")))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	return p
+}
+
+// TestWorldLatents draws the scale model's eight reference pictures from the
+// given noise, on every instruction set, and compares latents and pictures with
+// PyTorch's.
+func TestWorldLatents(t *testing.T) {
+	world := filepath.Join(shared(t), "world")
+	golden, err := weights.Open(filepath.Join(world, "reference_sd.safetensors"))
+	require.NoError(t, err)
+	defer golden.Close()
+	var texts []string
+	require.NoError(t, json.Unmarshal([]byte(weights.Metadata(golden)["prompts"]), &texts))
+	var prompts []Prompt
+	for _, text := range texts {
+		prompts = append(prompts, Prompt{Text: text})
+	}
+	read := func(name string) []float32 {
+		info, err := golden.Get(name)
+		require.NoError(t, err)
+		values, err := tensor.FromInfo(info).Float32s()
+		require.NoError(t, err)
+		return nhwc(values, info.Shape)
+	}
+	for _, level := range isa.All() {
+		n := len(prompts)
+		if level == isa.Portable {
+			n = 1 // it takes 5 s a picture
+		}
+		dev, err := cpu.New(cpu.Options{ISA: level.String(), Threads: 2})
+		require.NoError(t, err)
+		defer dev.Close()
+		p := worldPipeline(t, dev)
+		pndm, err := os.ReadFile(filepath.Join(world, "bundle", "sd", "scheduler_pndm", "scheduler_config.json"))
+		require.NoError(t, err)
+		for _, run := range []struct {
+			name      string
+			guidance  float64
+			scheduler []byte
+		}{{"ddim_g5", 5, p.sched}, {"pndm_g3", 3, pndm}} {
+			p.sched = run.scheduler
+			d, err := p.Start(t.Context(), prompts[:n], Settings{Steps: 20, Guidance: run.guidance})
+			require.NoError(t, err)
+			copy(d.x, read("noise"))
+			for range d.Steps() {
+				require.NoError(t, d.Step(t.Context()))
+			}
+			latents := relErr(d.x, read(run.name + "/latents")[:len(d.x)])
+			z, sample := slices.Clone(d.x), make([]float32, n*64*64*3)
+			for i := range z {
+				z[i] /= float32(p.VAE.cfg.Scale)
+			}
+			require.NoError(t, p.VAE.Decode(t.Context(), sample, z, n, d.h, d.w))
+			want := read(run.name + "/image")[:len(sample)]
+			decoded := relErr(sample, want)
+			t.Logf("%v %s: latents %.2g, pictures %.2g", level, run.name, latents, decoded)
+			require.Less(t, latents, 1e-3, run.name)
+			require.Less(t, decoded, 1e-3, run.name)
+			pictures, err := d.Pictures(t.Context())
+			require.NoError(t, err)
+			far := 0
+			for i, v := range want {
+				got := pictures[i/(64*64*3)].Pix[i%(64*64*3)]
+				if math.Abs(float64(got)-float64(min(max(v/2+0.5, 0), 1))*255) > 0.51 {
+					far++
+				}
+			}
+			require.Zero(t, far, "pixels that aren't the nearest level")
+		}
 	}
 }
 

@@ -130,6 +130,9 @@ func (s *Scheduler) Timesteps() []float32 {
 	return out
 }
 
+// Timestep returns what the model is told at step i.
+func (s *Scheduler) Timestep(i int) float32 { return s.steps[i].timestep }
+
 // Sigmas returns the noise level before each step and after the last, of the
 // methods that work on levels (Euler, Euler ancestral, DPM-Solver++), else nil.
 func (s *Scheduler) Sigmas() []float64 { return s.sigmas }
