@@ -14,7 +14,7 @@ import (
 )
 
 func pictureEnding(path string) bool {
-	return slices.Contains([]string{".png", ".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path)))
+	return slices.Contains(vision.Endings(), strings.ToLower(filepath.Ext(path)))
 }
 
 // annotate writes a picture with its boxes and caption to a file, or into a
@@ -36,7 +36,7 @@ func annotate(path, name string, p *vision.Picture, r *caption.Result) error {
 			return err
 		}
 	}
-	return savePicture(annotated(path, name), drawn)
+	return savePicture(annotated(path, name), drawn, "")
 }
 
 // annotated returns the file that a picture's annotated copy goes to.
@@ -77,14 +77,15 @@ func checkAnnotate(path string, names []string) error {
 	return nil
 }
 
-// savePicture writes a PNG or JPEG, by its ending, whole or not at all.
-func savePicture(path string, p *vision.Picture) error {
+// savePicture writes a picture in the form of its ending, described by about,
+// whole or not at all.
+func savePicture(path string, p *vision.Picture, about string) error {
 	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o666))
 	if err != nil {
 		return err
 	}
 	defer f.Cleanup() //nolint:errcheck // after CloseAtomicallyReplace there is nothing left to clean
-	if err := p.Encode(f, path); err != nil {
+	if err := p.Encode(f, path, about); err != nil {
 		return err
 	}
 	return f.CloseAtomicallyReplace()

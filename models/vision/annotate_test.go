@@ -57,16 +57,16 @@ func TestAnnotate(t *testing.T) {
 func TestEncode(t *testing.T) {
 	src := pattern(33, 17)
 	var file bytes.Buffer
-	require.NoError(t, src.Encode(&file, "a.PNG"))
+	require.NoError(t, src.Encode(&file, "a.PNG", ""))
 	p, format, err := Decode(&file, Limits{})
 	require.NoError(t, err)
 	require.Equal(t, "PNG", format)
 	require.Equal(t, src, p)
 	file.Reset()
-	require.NoError(t, src.Encode(&file, "a.jpeg"))
+	require.NoError(t, src.Encode(&file, "a.jpeg", ""))
 	p, format, err = Decode(&file, Limits{})
 	require.NoError(t, err)
 	require.Equal(t, "JPEG", format)
 	require.Equal(t, src.W*src.H, p.W*p.H)
-	require.ErrorContains(t, src.Encode(&file, "a.bmp"), ".png or .jpg")
+	require.ErrorContains(t, src.Encode(&file, "a.bmp", ""), ".png, .jpg, .jpeg, .webp")
 }

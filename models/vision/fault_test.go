@@ -152,7 +152,7 @@ func TestExtremeShapes(t *testing.T) {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			var file bytes.Buffer
 			src := pattern(size[0], size[1])
-			require.NoError(t, src.EncodePNG(&file))
+			require.NoError(t, src.Encode(&file, "a.png", ""))
 			p, _, err := Decode(&file, Limits{})
 			require.NoError(t, err)
 			require.Equal(t, src, p)
