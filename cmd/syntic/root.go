@@ -50,7 +50,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	root.SetErr(a.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	f := root.PersistentFlags()
-	f.StringVar(&a.model, "model", "", "model `DIR` with clip/, detr/ and captioner/ (default: the built-in scale model)")
+	f.StringVar(&a.model, "model", "", "model `DIR` with clip/, detr/, captioner/ and sd/; generate takes one checkpoint file too (default: the built-in scale model)")
 	f.StringVar(&a.device, "device", "cpu", "where to compute")
 	f.StringVar(&a.isa, "isa", "", "CPU instruction set: portable, avx2 or avx512 (default: SYNTIC_ISA, then the best)")
 	f.IntVar(&a.threads, "threads", 0, "CPU threads (default: SYNTIC_THREADS, then all allowed cores)")
@@ -58,7 +58,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.BoolVar(&a.fast, "fast-conv", false, "let convolutions use Winograd transforms (relative error up to 4e-6)")
 	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")
 	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
-	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newEmbed(a), newMemory(a), newEvaluate(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
+	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newGenerate(a), newEmbed(a), newMemory(a), newEvaluate(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
 	return root
 }
 

@@ -64,6 +64,9 @@ func (p *Pipeline) complete(s Settings) (Settings, error) {
 			return s, fmt.Errorf("a %s of %d pixels can't be drawn: it must be a multiple of %d, such as %d or %d", side.name, side.n, f, down, down+f)
 		}
 	}
+	if s.Scheduler == "" {
+		s.Scheduler = p.SchedulerName()
+	}
 	switch {
 	case s.Steps < 1 || s.Steps > maxSteps:
 		return s, fmt.Errorf("%d steps: must lie between 1 and %d", s.Steps, maxSteps)
