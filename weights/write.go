@@ -31,11 +31,21 @@ func Write(path string, tensors []Info, metadata map[string]string) error {
 	})
 }
 
-// WriteFrom is Write for data that isn't in memory: data is called once for each
-// tensor, in the order of the file, and writes that tensor's bytes. Info.Data
-// isn't read. An error of data, or bytes too many or too few, leaves path as it
-// was.
-func WriteFrom(path string, tensors []Info, metadata map[string]string, data func(t Info, w io.Writer) error) error {
+// Encode writes what Write would put into a file.
+func Encode(w io.Writer, tensors []Info, metadata map[string]string) error {
+	const path = "safetensors"
+	list := ordered(tensors)
+	head, err := encodeHeader(path, list, metadata)
+	if err != nil {
+		return err
+	}
+	return Guard(func() error {
+		return writeAll(w, path, head, list, func(t Info, w io.Writer) error { _, err := w.Write(t.Data); return err })
+	})
+}
+
+// ordered returns the tensors in the order of a file.
+func ordered(tensors []Info) []Info {
 	list := append([]Info(nil), tensors...)
 	sort.SliceStable(list, func(i, j int) bool {
 		a, b := list[i], list[j]
@@ -44,6 +54,15 @@ func WriteFrom(path string, tensors []Info, metadata map[string]string, data fun
 		}
 		return a.Name < b.Name
 	})
+	return list
+}
+
+// WriteFrom is Write for data that isn't in memory: data is called once for each
+// tensor, in the order of the file, and writes that tensor's bytes. Info.Data
+// isn't read. An error of data, or bytes too many or too few, leaves path as it
+// was.
+func WriteFrom(path string, tensors []Info, metadata map[string]string, data func(t Info, w io.Writer) error) error {
+	list := ordered(tensors)
 	head, err := encodeHeader(path, list, metadata)
 	if err != nil {
 		return err

@@ -28,7 +28,9 @@ type app struct {
 	threads int
 	json    bool
 	quiet   bool
-	fast    bool
+
+	announced bool // the notice about the scale model was printed
+	fast      bool
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -58,7 +60,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.BoolVar(&a.fast, "fast-conv", false, "let convolutions use Winograd transforms (relative error up to 4e-6)")
 	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")
 	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
-	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newGenerate(a), newEmbed(a), newMemory(a), newEvaluate(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
+	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newGenerate(a), newEmbed(a), newMemory(a), newSynth(a), newEvaluate(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))
 	return root
 }
 
@@ -88,13 +90,14 @@ func exactly(n int, what string) cobra.PositionalArgs {
 	}
 }
 
-// modelDir returns the folder of --model, or the scale model's, saying so.
-// Commands call it once.
+// modelDir returns the folder of --model, or the scale model's, saying so
+// once.
 func (a *app) modelDir() weights.Dir {
 	if a.model != "" {
 		return weights.DiskDir(a.model)
 	}
-	if !a.quiet {
+	if !a.quiet && !a.announced {
+		a.announced = true
 		fmt.Fprintln(a.err, "syntic: "+world.Notice)
 	}
 	return world.Model()

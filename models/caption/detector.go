@@ -45,6 +45,9 @@ func LoadDetector(d graph.Device, dir weights.Dir) (*Detector, error) {
 	return t, nil
 }
 
+// Weights returns the checkpoint, which stays the detector's.
+func (t *Detector) Weights() weights.Source { return t.src }
+
 // Labels returns the classes' names.
 func (t *Detector) Labels() []string { return t.DETR.Config().Labels }
 

@@ -105,5 +105,8 @@ func (e *Encoder) Texts(ctx context.Context, texts []string) (f []float32, cut i
 	return f, cut, nil
 }
 
+// Weights returns the checkpoint, which stays the encoder's.
+func (e *Encoder) Weights() weights.Source { return e.src }
+
 // Close frees the programs and closes the checkpoint.
 func (e *Encoder) Close() error { return errors.Join(e.CLIP.Close(), e.src.Close()) }

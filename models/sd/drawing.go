@@ -45,7 +45,7 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 	if len(prompts) < 1 || len(prompts) > maxBatch {
 		return nil, fmt.Errorf("%d pictures at once: must lie between 1 and %d", len(prompts), maxBatch)
 	}
-	s, err := p.complete(s)
+	s, err := p.Complete(s)
 	if err != nil {
 		return nil, err
 	}

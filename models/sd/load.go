@@ -1,6 +1,8 @@
 package sd
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -180,6 +182,18 @@ func (p *Pipeline) fit() error {
 		return fmt.Errorf("the autoencoder's pictures have %d and %d channels, not 3", vae.In, vae.Out)
 	}
 	return nil
+}
+
+// Fingerprint returns a hash of everything that a picture depends on beside its
+// prompt, seed and settings. It reads the checkpoints once, whole.
+func (p *Pipeline) Fingerprint() (string, error) {
+	sum, err := weights.Fingerprint(p.sources...)
+	if err != nil {
+		return "", err
+	}
+	ids := p.tokens.Encode("the quick brown fox, 1234567890: jumps over a lazy dog!")
+	all := sha256.Sum256(fmt.Appendf(nil, "%s %s %v %v %v", sum, p.sched, p.UNet.cfg, p.VAE.cfg, ids))
+	return hex.EncodeToString(all[:]), nil
 }
 
 // Close frees the programs and closes the checkpoints.

@@ -1,6 +1,7 @@
 package sd
 
 import (
+	"errors"
 	"fmt"
 
 	"syntic/models/sd/sched"
@@ -45,6 +46,9 @@ func isFinite(values []float32) bool {
 	return true
 }
 
+// ErrNotFinite is what errors about values that aren't finite are.
+var ErrNotFinite = errors.New("no finite numbers")
+
 // finite returns an error when values that a stage made aren't finite: a black
 // picture must never pass for a result.
 func finite(stage string, values ...[]float32) error {
@@ -60,5 +64,5 @@ func finite(stage string, values ...[]float32) error {
 	if bad == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s made %d of %d values that are no finite numbers; the checkpoint may be damaged, or its values too large for --weights f16", stage, bad, all)
+	return fmt.Errorf("%s made %d of %d values that are %w; the checkpoint may be damaged, or its values too large for --weights f16", stage, bad, all, ErrNotFinite)
 }

@@ -40,8 +40,8 @@ const (
 // Grain returns what width and height are multiples of.
 func (p *Pipeline) Grain() int { return p.VAE.Factor() }
 
-// complete returns the settings with the sizes filled in, checked.
-func (p *Pipeline) complete(s Settings) (Settings, error) {
+// Complete returns the settings with the sizes filled in, checked.
+func (p *Pipeline) Complete(s Settings) (Settings, error) {
 	f := p.VAE.Factor()
 	native := p.UNet.cfg.Sample * f
 	if s.Init != nil && s.Width == 0 && s.Height == 0 {
@@ -84,7 +84,7 @@ func (p *Pipeline) complete(s Settings) (Settings, error) {
 	return s, nil
 }
 
-// scheduler makes the scheduler of complete settings.
+// scheduler makes the scheduler of settings that Complete returned.
 func (p *Pipeline) scheduler(s Settings) (*sched.Scheduler, error) {
 	config, err := sched.ParseConfig(p.sched, s.Scheduler)
 	if err != nil {

@@ -1,0 +1,225 @@
+package synth
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+
+	"syntic/models/caption"
+	"syntic/models/sd"
+	"syntic/models/vision"
+	"syntic/weights"
+)
+
+// Maker has the models that results are made with.
+type Maker struct {
+	Pipeline *sd.Pipeline
+	Settings sd.Settings
+	Encoder  *caption.Encoder  // nil where no features are kept
+	Detector *caption.Detector // nil where no features are kept
+	Batch    int               // pictures drawn at a time
+
+	// Report is called for every item of the shard once it is done: drawn now,
+	// found there, or failed with an error. Nil for no reports.
+	Report func(it Item, there bool, err error)
+}
+
+// ErrSome says that some items failed; Report told which.
+var ErrSome = errors.New("some captions have no result; the same command tries them again")
+
+// Run makes what the shard lacks and writes its index.
+//
+// Errors: ctx's, at once; writing; ErrSome at the end, when an item's values
+// weren't finite: the others are done then, and there is no index.
+func (m *Maker) Run(ctx context.Context, s *Store, captions *caption.Corpus) error {
+	list := s.Items(captions)
+	failed := false
+	var batch []Item
+	draw := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		bad, err := m.draw(ctx, s, batch)
+		failed, batch = failed || bad, batch[:0]
+		return err
+	}
+	for _, it := range list {
+		parts, err := s.missing(it.Key)
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(parts) == 0:
+			m.report(it, true, nil)
+		case slices.Equal(parts, []string{Features}) && slices.Contains(s.recipe.Keep, Pictures):
+			if err := m.encodeKept(ctx, s, it); err != nil { // it was drawn before; the picture tells the rest
+				return err
+			}
+			m.report(it, false, nil)
+		default:
+			batch = append(batch, it)
+		}
+		if len(batch) == m.Batch {
+			if err := draw(); err != nil {
+				return err
+			}
+		}
+	}
+	if err := draw(); err != nil {
+		return err
+	}
+	if failed {
+		return ErrSome
+	}
+	return s.Finish(list)
+}
+
+func (m *Maker) report(it Item, there bool, err error) {
+	if m.Report != nil {
+		m.Report(it, there, err)
+	}
+}
+
+// draw makes a batch; one whose values aren't finite is made again item by item,
+// since one bad item spoils nobody else's but ends the drawing.
+func (m *Maker) draw(ctx context.Context, s *Store, batch []Item) (failed bool, err error) {
+	prompts := make([]sd.Prompt, len(batch))
+	for i, it := range batch {
+		prompts[i] = sd.Prompt{Text: it.Caption, Negative: s.recipe.Negative, Seed: it.Seed}
+	}
+	latents, pictures, err := m.make(ctx, s, prompts)
+	switch {
+	case errors.Is(err, sd.ErrNotFinite) && len(batch) > 1:
+		for i := range batch {
+			bad, err := m.draw(ctx, s, batch[i:i+1])
+			if failed = failed || bad; err != nil {
+				return failed, err
+			}
+		}
+		return failed, nil
+	case errors.Is(err, sd.ErrNotFinite):
+		m.report(batch[0], false, err)
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	for i, it := range batch {
+		var p *vision.Picture
+		if pictures != nil {
+			p = pictures[i]
+		}
+		if err := m.keep(ctx, s, it, latents[i], p); err != nil {
+			return false, err
+		}
+		m.report(it, false, nil)
+	}
+	return false, nil
+}
+
+// latent is one picture's, [h,w,C].
+type latent struct {
+	shape  []int
+	values []float32
+}
+
+// make draws; pictures is nil where only latents are kept.
+func (m *Maker) make(ctx context.Context, s *Store, prompts []sd.Prompt) (latents []latent, pictures []*vision.Picture, err error) {
+	d, err := m.Pipeline.Start(ctx, prompts, m.Settings)
+	if err != nil {
+		return nil, nil, err
+	}
+	for range d.Steps() {
+		if err := d.Step(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	h, w := d.Cells()
+	x := d.Latents()
+	part := len(x) / len(prompts)
+	for i := range prompts {
+		latents = append(latents, latent{[]int{h, w, part / (h * w)}, x[i*part : (i+1)*part]})
+	}
+	if slices.Equal(s.recipe.Keep, []string{Latents}) {
+		return latents, nil, nil
+	}
+	pictures, err = d.Pictures(ctx)
+	return latents, pictures, err
+}
+
+// keep writes what the recipe keeps of a result.
+func (m *Maker) keep(ctx context.Context, s *Store, it Item, z latent, p *vision.Picture) error {
+	for _, part := range s.recipe.Keep {
+		var err error
+		switch part {
+		case Pictures:
+			err = s.put(it.Key, part, func(w io.Writer) error { return p.Encode(w, ".png", about(it)) })
+		case Latents:
+			err = s.putTensors(it.Key, part, []weights.Info{floats("latent", z.shape, z.values)}, map[string]string{"caption": it.Caption})
+		case Features:
+			err = m.encode(ctx, s, it, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func about(it Item) string { return fmt.Sprintf("%s\nSeed: %d", it.Caption, it.Seed) }
+
+// encodeKept makes the features of a picture that is there already.
+func (m *Maker) encodeKept(ctx context.Context, s *Store, it Item) error {
+	f, err := os.Open(s.path(it.Key, Pictures))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	p, _, err := vision.Decode(f, vision.Limits{})
+	if err != nil {
+		return fmt.Errorf("%s: %w; remove it to have it drawn anew", f.Name(), err)
+	}
+	return m.encode(ctx, s, it, p)
+}
+
+// tag is a detected object as features keep it.
+type tag struct {
+	Name  string  `json:"name"`
+	Score float32 `json:"score"`
+}
+
+// encode writes the CLIP feature and the tags of a picture.
+func (m *Maker) encode(ctx context.Context, s *Store, it Item, p *vision.Picture) error {
+	feature, err := m.Encoder.Pictures(ctx, []*vision.Picture{p}, nil)
+	if err != nil {
+		return err
+	}
+	found, err := m.Detector.Detect(ctx, []*vision.Picture{p}, float32(s.recipe.Threshold), nil)
+	if err != nil {
+		return err
+	}
+	tags := []tag{}
+	for _, o := range found[0] {
+		tags = append(tags, tag{m.Detector.Labels()[o.Label], o.Score})
+	}
+	text, err := json.Marshal(tags)
+	if err != nil {
+		return err
+	}
+	return s.putTensors(it.Key, Features, []weights.Info{floats("feature", []int{len(feature)}, feature)},
+		map[string]string{"caption": it.Caption, "tags": string(text)})
+}
+
+// floats makes a tensor of values.
+func floats(name string, shape []int, values []float32) weights.Info {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return weights.Info{Name: name, DType: weights.F32, Shape: shape, Data: data}
+}
