@@ -177,3 +177,38 @@ func TestImpossibleSizesPanic(t *testing.T) {
 		require.Panics(t, run, name)
 	}
 }
+
+// TestChains: sums in chains are, bit for bit, the sums of products of as many
+// columns of A each, added in order.
+func TestChains(t *testing.T) {
+	eachLevel(t, func(t *testing.T, k *Kernel) {
+		pool := par.New(2)
+		defer pool.Close()
+		r := rand.New(rand.NewPCG(9, 10))
+		const N = 150
+		for _, K := range []int{1, 64, 65, 200, 256, 700, 1100} {
+			for _, n := range []int{16, 64, 256} {
+				for _, M := range []int{1, 3, 6, 14, 50, 100} {
+					a, b, bias := random(r, M*K), random(r, N*K), random(r, N)
+					want, got := make([]float32, M*N), make([]float32, M*N)
+					sum := []float32(nil)
+					for at := 0; at < K; at += n {
+						part, kn := make([]float32, K*N), min(n, K-at)
+						for i := range N {
+							copy(part[i*kn:], b[i*K+at:][:kn])
+						}
+						NewOp(k, pool, Spec{M: M, N: N, K: kn, LDA: K}).Run(want, a[at:], k.PackF32(part[:kn*N], NK, kn, N), nil, sum)
+						sum = want
+					}
+					for i := range want {
+						want[i] += bias[i%N]
+					}
+					w := k.PackF32(b, NK, K, N).InChains(n)
+					NewOp(k, pool, Spec{M: M, N: N, K: K}).Run(got, a, &w, bias, nil)
+					same(t, want, got, fmt.Sprintf("%dx%dx%d in chains of %d", M, K, N, n))
+				}
+			}
+		}
+	})
+	require.Panics(t, func() { Weights{}.InChains(48) })
+}

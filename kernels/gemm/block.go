@@ -115,7 +115,7 @@ func (k *Kernel) KBlock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 // kblock is KBlock without checks; next holds rows, ldn apart, that will be
 // wanted afterwards.
 func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, k0, k1, M, n0, n1 int, ep *Epilogue, acc, wide, next []float32, ldn int) {
-	t := tile{lda: uintptr(4 * lda), k: k1 - k0, ldc: uintptr(4 * ldc), ldr: uintptr(4 * ep.LDR), scale: ep.Scale, flags: ep.flags()}
+	t := tile{lda: uintptr(4 * lda), k: k1 - k0, ldc: uintptr(4 * ldc), ldr: uintptr(4 * ep.LDR), scale: ep.Scale, flags: ep.flags(), chain: w.chain()}
 	if k0 > 0 {
 		t.flags |= loadAcc
 	}
@@ -179,7 +179,7 @@ func (k *Kernel) kblock(c []float32, ldc int, a []float32, lda int, w *Weights, 
 func (k *Kernel) gemv(c, a []float32, w *Weights, n0, n1 int, ep *Epilogue, wide []float32) int {
 	row, n := uintptr(4*k.nr), n0
 	u := tile{kind: wideF32 + int(w.typ), bstep: uintptr(w.typ.Size() * k.nr * w.K), rows: 4, cols: k.nr,
-		ldc: row, ldr: row, biasStep: row, acc: unsafe.Pointer(&wide[0]), scale: ep.Scale}
+		ldc: row, ldr: row, biasStep: row, acc: unsafe.Pointer(&wide[0]), scale: ep.Scale, chain: KC}
 	for ; n+4*k.nr <= n1; n += 4 * k.nr {
 		u.c = unsafe.Pointer(&c[n])
 		if ep.Bias != nil {
@@ -189,15 +189,15 @@ func (k *Kernel) gemv(c, a []float32, w *Weights, n0, n1 int, ep *Epilogue, wide
 			u.res = unsafe.Pointer(&ep.Residual[n])
 		}
 		u.flags = ep.flags() | storeAcc
-		for k0 := 0; k0 < w.K; k0 += KC {
-			u.k = min(KC, w.K-k0)
+		for k0 := 0; k0 < w.K; k0 += w.chain() {
+			u.k = min(w.chain(), w.K-k0)
 			u.a = unsafe.Pointer(&a[k0])
 			if i := n*w.K + k0*k.nr; w.typ == F32 {
 				u.b = unsafe.Pointer(&w.f[i])
 			} else {
 				u.b = unsafe.Pointer(&w.h[i])
 			}
-			if k0+KC >= w.K {
+			if k0+w.chain() >= w.K {
 				u.flags &^= storeAcc
 			}
 			k.run(&u)

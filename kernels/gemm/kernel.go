@@ -9,7 +9,8 @@ import (
 	"syntic/kernels/ref"
 )
 
-// KC is the length of a block of k: the unit of the summation order.
+// KC is the length of a block of k: the unit of the summation order, but for
+// weights in shorter chains.
 const KC = 256
 
 // Act names the activation that ends an epilogue.
@@ -92,6 +93,7 @@ type tile struct {
 	ldr       uintptr        // bytes
 	ahead     unsafe.Pointer // fetched into L2 meanwhile, a line for every two steps
 	aheadStep uintptr        // bytes
+	chain     int            // steps that are summed in one go
 	left      int            // used by the assembly
 	scale     float32
 }

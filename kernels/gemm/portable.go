@@ -9,8 +9,8 @@ func tilePortable(t *tile) {
 	for r := range t.rows {
 		a, acc := unsafe.Add(t.a, uintptr(r)*t.lda), floats(unsafe.Add(t.acc, r*nr*4), nr)
 		flags := t.flags
-		for k := 0; k < t.k; k += KC {
-			n := min(KC, t.k-k)
+		for k := 0; k < t.k; k += t.chain {
+			n := min(t.chain, t.k-k)
 			sum := dot8(floats(unsafe.Add(a, 4*k), n), floats(unsafe.Add(t.b, 4*k*nr), n*nr))
 			if flags&loadAcc != 0 {
 				for i, v := range acc {

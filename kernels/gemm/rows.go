@@ -165,7 +165,7 @@ func (k *Kernel) vectors(n int) int {
 func (r *Rows) sumChunk(worker, i int) {
 	k, d := r.k, r.t.K
 	packed, part := r.pool.Scratch(worker), r.part[i*r.partLen:]
-	t := tile{lda: uintptr(4 * r.ldx), flags: storeAcc}
+	t := tile{lda: uintptr(4 * r.ldx), flags: storeAcc, chain: KC}
 	t.ahead = unsafe.Pointer(unsafe.SliceData(packed))
 	for j := r.j0 + i*chunk; j < min(r.j0+(i+1)*chunk, r.j1); j += sumBlock {
 		n := min(sumBlock, min(r.j0+(i+1)*chunk, r.j1)-j)

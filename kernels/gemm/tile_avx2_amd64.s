@@ -12,7 +12,7 @@
 //	SI R8-R11  rows 0, 3, 6, 9, 12 of A    AX  stride of A    BX  panel
 //	CX  steps left    DX  rows    DI  t    R12 R13  what to prefetch, its step    R15  flags
 //
-//	for each KC of k {
+//	for each chain of k {
 //		sum = 0; for k { b = panel[k]; for i < rows { sum[i] += A[i,k] * b } }
 //		if loadAcc { sum += acc }; if more blocks or storeAcc { acc = sum; loadAcc = true }
 //	}
@@ -68,12 +68,12 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-8
 	LEAQ (AX)(AX*2), R13
 	LEAQ (SI)(R13*1), R8
 
-block: // CX steps are left: this block takes KC of them, and leaves the rest in tile_left
+block: // CX steps are left: this block takes a chain of them, and leaves the rest in tile_left
 	MOVQ tile_aheadStep(DI), R13
 	MOVQ CX, tile_left(DI)
-	CMPQ CX, $const_KC
+	CMPQ CX, tile_chain(DI)
 	JLE  sized
-	MOVQ $const_KC, CX
+	MOVQ tile_chain(DI), CX
 sized:
 	SUBQ CX, tile_left(DI)
 	IFROWS(6, rows6)

@@ -69,6 +69,28 @@ type Weights struct {
 	f    []float32 // F32
 	h    []uint16  // F16, BF16
 	typ  DType
+
+	short int // chain, where it isn't KC
+}
+
+// InChains returns w with sums of n steps of k at a time, each chain starting
+// from 0, the chains added in ascending order: shorter chains err less.
+//
+// Panics: unless n divides KC.
+func (w Weights) InChains(n int) Weights {
+	if n < 1 || KC%n != 0 {
+		panic(fmt.Sprintf("gemm: chains of %d don't make blocks of %d", n, KC))
+	}
+	w.short = n
+	return w
+}
+
+// chain returns how many steps of k are summed in one go.
+func (w *Weights) chain() int {
+	if w.short == 0 {
+		return KC
+	}
+	return w.short
 }
 
 // Type returns how the panels are stored.
