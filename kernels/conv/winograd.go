@@ -42,19 +42,15 @@ func gRow(p float64) [3]float64 {
 // chains of 64 give 2.8e-7 and 8e-7 for 2 to 8 % more time.
 const chain = 64
 
-// chains returns how many matrices a point's weights are cut into.
-func (o *Op) chains() int { return (o.geo.C + chain - 1) / chain }
-
-// packWinograd transforms the weights: the matrix of point t and channels
-// [64i,64i+64) is at t·chains+i.
+// packWinograd transforms the weights: one matrix a point.
 func (o *Op) packWinograd(w []float32) []*gemm.Weights {
 	g, k := o.geo, o.k.gemm
 	rows := gF4
 	if o.algo == WinogradF2 {
 		rows = gF2
 	}
-	side, size, chains := len(rows), g.O*g.C, o.chains()
-	mats := make([]*gemm.Weights, side*side*chains)
+	side, size := len(rows), g.O*g.C
+	mats := make([]*gemm.Weights, side*side)
 	// A row of points at a time bounds the temporary memory.
 	b := make([]float32, side*size)
 	for u, gu := range rows {
@@ -70,13 +66,11 @@ func (o *Op) packWinograd(w []float32) []*gemm.Weights {
 				}
 			}
 		})
-		o.pool.Run(side*chains, func(_, i int) {
-			v, c := i/chains, i%chains*chain
-			n := min(chain, g.C-c)
-			m := o.pool.Alloc(k.PackedLen(n, g.O))
-			k.PackInto(m, b[v*size+c:(v+1)*size], g.C, gemm.NK, n, g.O)
-			packed := k.View(m, n, g.O)
-			mats[u*side*chains+i] = &packed
+		o.pool.Run(side, func(_, v int) {
+			m := o.pool.Alloc(k.PackedLen(g.C, g.O))
+			k.PackInto(m, b[v*size:(v+1)*size], g.C, gemm.NK, g.C, g.O)
+			packed := k.View(m, g.C, g.O).InChains(chain)
+			mats[u*side+v] = &packed
 		})
 	}
 	return mats
@@ -111,12 +105,9 @@ func (o *Op) fillWinograd(a []float32, plane, worker int, q piece) {
 // multiplyPoint multiplies transformed tiles by the columns [n0,n1) of the
 // matrix of point t.
 func (o *Op) multiplyPoint(prod, a []float32, worker, t, rows, n0, n1 int) {
-	ep, chains := &o.ep[worker], o.chains()
+	ep := &o.ep[worker]
 	*ep = gemm.Epilogue{}
-	for i := range chains {
-		o.k.gemm.Block(prod, o.geo.O, a[i*chain:], o.plan.lda, o.w.mats[t*chains+i], rows, n0, n1, ep, o.pool.Scratch(worker))
-		ep.Residual, ep.LDR = prod, o.geo.O
-	}
+	o.k.gemm.Block(prod, o.geo.O, a, o.plan.lda, o.w.mats[t], rows, n0, n1, ep, o.pool.Scratch(worker))
 }
 
 // storeWinograd writes the outputs of the tiles [m0,m0+rows), counted over all
