@@ -111,6 +111,18 @@ func (o *Op) Pack(w []float32) *Weights {
 	return p
 }
 
+// WeightBytes returns the memory that packed weights take.
+func (o *Op) WeightBytes() int {
+	g, k := o.geo, o.k.gemm
+	switch {
+	case o.algo == Depthwise:
+		return 4 * g.C * g.KH * g.KW
+	case o.tile() > 0:
+		return 4 * o.plan.points * k.PackedLen(g.C, g.O)
+	}
+	return 4 * g.Groups * k.PackedLen(g.C/g.Groups*g.KH*g.KW, g.O/g.Groups)
+}
+
 // Workspace returns how many floats of temporary memory Run needs. They may be
 // shared with anything that does not run at the same time.
 func (o *Op) Workspace() int { return o.plan.workspace }

@@ -45,13 +45,16 @@ func (m *TextModel) Close() error { return m.cache.Close() }
 // in, last_hidden_state [B,T,D] out. The names in taps, such as text_layer6,
 // become outputs too.
 func (m *TextModel) Program(batch, length int, taps ...string) (*graph.Program, error) {
-	record := func(b *graph.Builder) {
-		b.Output("last_hidden_state", m.Text.hidden(b, b.InputI32("input_ids", batch, length), graph.Value{}))
-	}
+	record := func(b *graph.Builder) { m.Record(b, batch, length) }
 	if len(taps) > 0 {
 		return graph.Build(m.dev, record, taps...)
 	}
 	return m.cache.Get(shapeKey{true, batch, length}, func() (*graph.Program, error) { return graph.Build(m.dev, record) })
+}
+
+// Record records what Program runs, for those who plan.
+func (m *TextModel) Record(b *graph.Builder, batch, length int) {
+	b.Output("last_hidden_state", m.Text.hidden(b, b.InputI32("input_ids", batch, length), graph.Value{}))
 }
 
 // Hidden encodes texts of one length, padding included. dst [len(texts),T,D]

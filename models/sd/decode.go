@@ -2,6 +2,7 @@ package sd
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"syntic/models/vision"
@@ -15,7 +16,11 @@ func (d *Drawing) Pictures(ctx context.Context) ([]*vision.Picture, error) {
 	if d.Tiles {
 		decode = d.p.VAE.DecodeTiles
 	}
-	return d.decode(ctx, d.x, d.h, d.w, decode)
+	if err := d.p.release(d.p.UNet); err != nil {
+		return nil, err
+	}
+	list, err := d.decode(ctx, d.x, d.h, d.w, decode)
+	return list, errors.Join(err, d.p.release(d.p.VAE))
 }
 
 // previewCells bounds the sides of a preview's latents: it takes a small part of

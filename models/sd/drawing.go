@@ -68,10 +68,10 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 	d.last = make([]float32, len(d.x))
 	d.in, d.eps = make([]float32, halves*len(d.x)), make([]float32, halves*len(d.x))
 	d.times = make([]float64, halves*d.n)
-	if err := d.encode(ctx, prompts); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return nil, err
 	}
-	return d, d.begin(ctx)
+	return d, d.encode(ctx, prompts)
 }
 
 // encode gives the UNet the prompts' rows, those of the negative prompts first.
@@ -100,6 +100,9 @@ func (d *Drawing) encode(ctx context.Context, prompts []Prompt) error {
 		hidden = append(hidden, rows...)
 	}
 	d.p.known = known // the next drawing's negative prompts are often the same
+	if err := d.p.release(d.p.Text); err != nil {
+		return err
+	}
 	return d.p.UNet.SetContext(ctx, hidden, len(texts))
 }
 
@@ -149,6 +152,9 @@ func (d *Drawing) encodeInit(ctx context.Context) error {
 		return err
 	}
 	if err := finite("the autoencoder's encoder", mean, logvar); err != nil {
+		return err
+	}
+	if err := d.p.release(v); err != nil {
 		return err
 	}
 	d.noise.Fill(d.x)

@@ -24,6 +24,11 @@ type Pipeline struct {
 	UNet *UNet
 	VAE  *VAE
 
+	// Lean frees each tower's weights once its stage is done and packs them again
+	// for the next drawing: see Resident for what that saves.
+	Lean bool
+
+	dev     graph.Device
 	tokens  *token.Tokenizer
 	sched   []byte // scheduler_config.json
 	sources []weights.Source
@@ -67,7 +72,7 @@ func Load(d graph.Device, dir weights.Dir) (*Pipeline, error) {
 	if !dir.Has("unet/config.json") {
 		return nil, fmt.Errorf("%s: neither sd/unet/config.json nor unet/config.json is there; a model that draws is a directory with %s, or one .safetensors or .ckpt file", dir, holds)
 	}
-	p := &Pipeline{}
+	p := &Pipeline{dev: d}
 	open := func(name, family string) (t part, err error) {
 		sub := dir.Sub(name)
 		if t.config, err = sub.Read("config.json"); err != nil {
@@ -90,7 +95,7 @@ func LoadFile(d graph.Device, path string) (*Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pipeline{sources: []weights.Source{src}}
+	p := &Pipeline{dev: d, sources: []weights.Source{src}}
 	if family, _ := weights.Detect(src); family != weights.FamilySD {
 		if family == "" {
 			family = "unknown model"

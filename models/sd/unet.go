@@ -193,11 +193,13 @@ func (u *UNet) state(k promptKey) *graph.State {
 // encodeProgram returns the program that fills the state: hidden
 // [batch,L,Context] in.
 func (u *UNet) encodeProgram(k promptKey) (*graph.Program, error) {
-	return graph.Build(u.dev, func(b *graph.Builder) {
-		kv := u.kv.Forward(b, b.Input("hidden", k.batch, k.length, u.cfg.Context), graph.LinearOpts{})
-		b.CacheWrite(u.state(k), kv, 0, b.InputI32("row", 1)) // row 0: inputs begin as zeros
-		b.Output("kv", kv)
-	})
+	return graph.Build(u.dev, func(b *graph.Builder) { u.recordContext(b, k) })
+}
+
+func (u *UNet) recordContext(b *graph.Builder, k promptKey) {
+	kv := u.kv.Forward(b, b.Input("hidden", k.batch, k.length, u.cfg.Context), graph.LinearOpts{})
+	b.CacheWrite(u.state(k), kv, 0, b.InputI32("row", 1)) // row 0: inputs begin as zeros
+	b.Output("kv", kv)
 }
 
 // Step predicts the noise (or whatever the model was trained to predict) of the
@@ -231,8 +233,8 @@ func (u *UNet) Step(ctx context.Context, dst, x []float32, times []float64, H, W
 // prediction [batch,H,W,Out] out. The names in taps, such as mid, become outputs
 // too.
 func (u *UNet) Program(batch, H, W, length int, taps ...string) (*graph.Program, error) {
-	if batch < 1 || H < 1 || W < 1 || H > maxCells || W > maxCells || H*W > maxCells || batch > maxCells/(H*W) {
-		return nil, fmt.Errorf("sd: %d latents of %d×%d: at most %d cells in all can be computed at once", batch, H, W, maxCells)
+	if err := u.possible(batch, H, W); err != nil {
+		return nil, err
 	}
 	k := unetKey{promptKey{batch, length}, H, W}
 	if len(taps) > 0 {
@@ -241,6 +243,14 @@ func (u *UNet) Program(batch, H, W, length int, taps ...string) (*graph.Program,
 	return u.cache.Get(k, func() (*graph.Program, error) {
 		return graph.Build(u.dev, func(b *graph.Builder) { u.record(b, k) })
 	})
+}
+
+// possible refuses sizes that no machine could compute.
+func (u *UNet) possible(batch, H, W int) error {
+	if batch < 1 || H < 1 || W < 1 || H > maxCells || W > maxCells || H*W > maxCells || batch > maxCells/(H*W) {
+		return fmt.Errorf("sd: %d latents of %d×%d: at most %d cells in all can be computed at once", batch, H, W, maxCells)
+	}
+	return nil
 }
 
 func (u *UNet) record(b *graph.Builder, k unetKey) {

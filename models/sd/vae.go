@@ -226,13 +226,21 @@ func (v *VAE) EncodeProgram(batch, H, W int, taps ...string) (*graph.Program, er
 }
 
 func (v *VAE) program(k vaeKey, H, W int, record func(*graph.Builder), taps []string) (*graph.Program, error) {
-	if f := v.Factor(); k.batch < 1 || H < f || W < f || H > maxPixels || W > maxPixels || H*W > maxPixels || k.batch > maxPixels/(H*W) {
-		return nil, fmt.Errorf("sd: %d pictures of %d×%d: sides of %d pixels and more, and at most %d pixels in all, can be computed at once", k.batch, W, H, f, maxPixels)
+	if err := v.possible(k.batch, H, W); err != nil {
+		return nil, err
 	}
 	if len(taps) > 0 {
 		return graph.Build(v.dev, record, taps...)
 	}
 	return v.cache.Get(k, func() (*graph.Program, error) { return graph.Build(v.dev, record) })
+}
+
+// possible refuses sizes that no machine could compute.
+func (v *VAE) possible(batch, H, W int) error {
+	if f := v.Factor(); batch < 1 || H < f || W < f || H > maxPixels || W > maxPixels || H*W > maxPixels || batch > maxPixels/(H*W) {
+		return fmt.Errorf("sd: %d pictures of %d×%d: sides of %d pixels and more, and at most %d pixels in all, can be computed at once", batch, W, H, f, maxPixels)
+	}
+	return nil
 }
 
 func (v *VAE) encode(b *graph.Builder, batch, H, W int) {

@@ -13,7 +13,7 @@ func (d *Device) attention(op *graph.Op, a *graph.AttentionOp) (graph.Step, erro
 		StrideQ: a.StrideQ, StrideK: a.StrideK, StrideV: a.StrideV,
 		Scale: a.Scale, Causal: a.Causal, KeyMask: op.In[3] != nil,
 	})
-	return &step{o.Workspace(), func(m *memory, ws []float32) run {
+	return &step{workspace: o.Workspace(), bind: func(m *memory, ws []float32) run {
 		dst, q, k, v := m.f32(op.Out), m.f32(op.In[0])[a.QOff:], m.f32(op.In[1])[a.KOff:], m.f32(op.In[2])[a.VOff:]
 		mask, used := m.f32(op.In[3]), m.i32(op.In[4])
 		return func() error {
@@ -48,7 +48,7 @@ func (d *Device) cacheWrite(op *graph.Op, a *graph.CacheWriteOp) (graph.Step, er
 }
 
 func (d *Device) cacheSelect(op *graph.Op, a *graph.CacheSelectOp) (graph.Step, error) {
-	return &step{a.B * a.L * a.D, func(m *memory, ws []float32) run {
+	return &step{workspace: a.B * a.L * a.D, bind: func(m *memory, ws []float32) run {
 		state, from, used := m.f32(op.In[0]), m.i32(op.In[1]), m.i32(op.In[2])
 		return func() error {
 			n := int(used[0])

@@ -15,26 +15,23 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
 		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: d.opts.MaxError,
 	})
-	w, err := pack(d, op.In[1].Param, o.WeightsKey(), func() (w *conv.Weights, bytes int, err error) {
-		err = weights.Guard(func() error {
-			v, err := op.In[1].Param.Float32s()
-			if err == nil {
-				w = o.Pack(v)
-				bytes = w.Bytes()
-			}
-			return err
-		})
-		return w, bytes, err
-	})
-	if err != nil {
-		return nil, err
+	w := &weight[*conv.Weights]{
+		key:   packKey{op.In[1].Param, o.WeightsKey()},
+		bytes: o.WeightBytes(),
+		make: func() (w *conv.Weights, err error) {
+			err = weights.Guard(func() error {
+				v, err := op.In[1].Param.Float32s()
+				if err == nil {
+					w = o.Pack(v)
+				}
+				return err
+			})
+			return w, err
+		},
 	}
-	bias, err := d.plain(op.In[2])
-	if err != nil {
-		return nil, err
-	}
-	return &step{o.Workspace(), func(m *memory, ws []float32) run {
-		dst, x, residual := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3])
+	bias := plain(op.In[2])
+	return &step{o.Workspace(), needs(w, bias), func(m *memory, ws []float32) run {
+		dst, x, residual, w, bias := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3]), w.get(), bias.get()
 		var norm *conv.Norm
 		if stats := m.f32(op.In[4]); stats != nil {
 			half := len(stats) / 2

@@ -25,17 +25,14 @@ func (d *Device) unary(op *graph.Op, a *graph.UnaryOp) (graph.Step, error) {
 }
 
 func (d *Device) binary(op *graph.Op, a *graph.BinaryOp) (graph.Step, error) {
-	weight, err := d.operand(op.In[1])
-	if err != nil {
-		return nil, err
-	}
+	weight := operand(op.In[1])
 	k := d.table.Elem
 	whole, rows := k.Add, k.AddRow
 	if a.Arith == graph.Mul {
 		whole, rows = k.Mul, k.MulRow
 	}
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, x, y := m.f32(op.Out), m.f32(op.In[0]), weight
+	return &step{weights: needs(weight), bind: func(m *memory, _ []float32) run {
+		dst, x, y := m.f32(op.Out), m.f32(op.In[0]), weight.get()
 		if y == nil {
 			y = m.f32(op.In[1])
 		}
@@ -56,14 +53,6 @@ func (d *Device) binary(op *graph.Op, a *graph.BinaryOp) (graph.Step, error) {
 	}}, nil
 }
 
-// operand returns a weight's values; nil for an activation.
-func (d *Device) operand(n *graph.Node) ([]float32, error) {
-	if n.Role != graph.Weight {
-		return nil, nil
-	}
-	return d.plain(n)
-}
-
 func (d *Device) geglu(op *graph.Op, a *graph.GEGLUOp) (graph.Step, error) {
 	return &step{bind: func(m *memory, _ []float32) run {
 		dst, x := m.f32(op.Out), m.f32(op.In[0])
@@ -75,12 +64,9 @@ func (d *Device) geglu(op *graph.Op, a *graph.GEGLUOp) (graph.Step, error) {
 }
 
 func (d *Device) embed(op *graph.Op, a *graph.EmbedOp) (graph.Step, error) {
-	table, err := d.plain(op.In[1])
-	if err != nil {
-		return nil, err
-	}
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, ids := m.f32(op.Out), m.i32(op.In[0])
+	table := plain(op.In[1])
+	return &step{weights: needs(table), bind: func(m *memory, _ []float32) run {
+		dst, ids, table := m.f32(op.Out), m.i32(op.In[0]), table.get()
 		return func() error {
 			for _, id := range ids {
 				if id < 0 || int(id) >= a.V {

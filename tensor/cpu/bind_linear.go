@@ -27,30 +27,24 @@ func matrix(p *graph.Param, layout gemm.Layout, k, n int) (gemm.Matrix, error) {
 
 func (d *Device) linear(op *graph.Op, a *graph.LinearOp) (graph.Step, error) {
 	form := [...]string{graph.NK: "linear NK", graph.KN: "linear KN"}[a.Layout]
-	w, err := pack(d, op.In[1].Param, form, func() (*gemm.Weights, int, error) {
-		m, err := matrix(op.In[1].Param, layouts[a.Layout], a.K, a.N)
-		if err != nil {
-			return nil, 0, err
-		}
-		var packed *gemm.Weights
-		err = weights.Guard(func() error { packed = d.table.Gemm.Pack(d.pool, m, d.opts.Storage); return nil })
-		if err != nil {
-			return nil, 0, err
-		}
-		return packed, packed.Bytes(), nil
-	})
-	if err != nil {
-		return nil, err
+	w := &weight[*gemm.Weights]{
+		key:   packKey{op.In[1].Param, form},
+		bytes: d.table.Gemm.PackedLen(a.K, a.N) * d.opts.Storage.Size(),
+		make: func() (packed *gemm.Weights, err error) {
+			m, err := matrix(op.In[1].Param, layouts[a.Layout], a.K, a.N)
+			if err != nil {
+				return nil, err
+			}
+			err = weights.Guard(func() error { packed = d.table.Gemm.Pack(d.pool, m, d.opts.Storage); return nil })
+			return packed, err
+		},
 	}
-	bias, err := d.plain(op.In[2])
-	if err != nil {
-		return nil, err
-	}
+	bias := plain(op.In[2])
 	o := gemm.NewOp(d.table.Gemm, d.pool, gemm.Spec{
 		M: a.M, N: a.N, K: a.K, Act: a.Act, LDA: op.In[0].RowStride(), LDC: op.Out.RowStride(),
 	})
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, x, residual := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3])
+	return &step{weights: needs(w, bias), bind: func(m *memory, _ []float32) run {
+		dst, x, residual, w, bias := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3]), w.get(), bias.get()
 		return func() error { o.Run(dst, x, w, bias, residual); return nil }
 	}}, nil
 }
@@ -59,7 +53,7 @@ func (d *Device) matMul(op *graph.Op, a *graph.MatMulOp) (graph.Step, error) {
 	o := gemm.NewMatMul(d.table.Gemm, d.pool, gemm.MatMulSpec{
 		Batch: a.Batch, M: a.M, N: a.N, K: a.K, Layout: layouts[a.Layout], Scale: a.Scale,
 	})
-	return &step{o.WorkLen(), func(m *memory, ws []float32) run {
+	return &step{workspace: o.WorkLen(), bind: func(m *memory, ws []float32) run {
 		dst, x, y := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[1])
 		return func() error { o.Run(dst, x, y, ws); return nil }
 	}}, nil

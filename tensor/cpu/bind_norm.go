@@ -7,48 +7,30 @@ import (
 )
 
 func (d *Device) layerNorm(op *graph.Op, a *graph.LayerNormOp) (graph.Step, error) {
-	w, b, err := d.affine(op)
-	if err != nil {
-		return nil, err
-	}
+	w, b := plain(op.In[1]), plain(op.In[2])
 	o := d.table.Norm.NewLayerNorm(d.pool, a.M, a.C, a.Eps)
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, x := m.f32(op.Out), m.f32(op.In[0])
+	return &step{weights: needs(w, b), bind: func(m *memory, _ []float32) run {
+		dst, x, w, b := m.f32(op.Out), m.f32(op.In[0]), w.get(), b.get()
 		return func() error { o.Run(dst, x, w, b); return nil }
 	}}, nil
 }
 
 func (d *Device) groupNorm(op *graph.Op, a *graph.GroupNormOp) (graph.Step, error) {
-	w, b, err := d.affine(op)
-	if err != nil {
-		return nil, err
-	}
+	w, b := plain(op.In[1]), plain(op.In[2])
 	o := d.table.Norm.NewGroupNorm(d.pool, a.N, a.HW, a.C, a.Groups, a.Eps, a.Act)
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, x := m.f32(op.Out), m.f32(op.In[0])
+	return &step{weights: needs(w, b), bind: func(m *memory, _ []float32) run {
+		dst, x, w, b := m.f32(op.Out), m.f32(op.In[0]), w.get(), b.get()
 		return func() error { o.Run(dst, x, w, b); return nil }
 	}}, nil
 }
 
 func (d *Device) groupNormStats(op *graph.Op, a *graph.GroupNormStatsOp) (graph.Step, error) {
-	w, b, err := d.affine(op)
-	if err != nil {
-		return nil, err
-	}
+	w, b := plain(op.In[1]), plain(op.In[2])
 	o := d.table.Norm.NewGroupNorm(d.pool, a.N, a.HW, a.C, a.Groups, a.Eps, ref.None)
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, x, nc := m.f32(op.Out), m.f32(op.In[0]), a.N*a.C
+	return &step{weights: needs(w, b), bind: func(m *memory, _ []float32) run {
+		dst, x, w, b, nc := m.f32(op.Out), m.f32(op.In[0]), w.get(), b.get(), a.N*a.C
 		return func() error { o.Stats(dst[:nc], dst[nc:], x, w, b); return nil }
 	}}, nil
-}
-
-// affine returns a norm's weight and bias.
-func (d *Device) affine(op *graph.Op) (w, b []float32, err error) {
-	if w, err = d.plain(op.In[1]); err != nil {
-		return nil, nil, err
-	}
-	b, err = d.plain(op.In[2])
-	return w, b, err
 }
 
 func (d *Device) softmax(op *graph.Op, a *graph.SoftmaxOp) (graph.Step, error) {
@@ -72,7 +54,7 @@ func (d *Device) l2Norm(op *graph.Op, a *graph.L2NormOp) (graph.Step, error) {
 
 func (d *Device) normalizer(op *graph.Op, a *graph.NormalizerOp) (graph.Step, error) {
 	k := d.table.Elem
-	return &step{a.M * a.C, func(m *memory, ws []float32) run {
+	return &step{workspace: a.M * a.C, bind: func(m *memory, ws []float32) run {
 		dst, x := m.f32(op.Out), m.f32(op.In[0])
 		split := elem.NewSplit(d.pool, a.M, 1, func(lo, hi int) {
 			for i := lo; i < hi; i++ {

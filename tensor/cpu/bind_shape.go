@@ -36,12 +36,9 @@ func (d *Device) slice(op *graph.Op, a *graph.SliceOp) (graph.Step, error) {
 }
 
 func (d *Device) repeat(op *graph.Op, a *graph.RepeatOp) (graph.Step, error) {
-	weight, err := d.operand(op.In[0])
-	if err != nil {
-		return nil, err
-	}
-	return &step{bind: func(m *memory, _ []float32) run {
-		dst, x := m.f32(op.Out), weight
+	weight := operand(op.In[0])
+	return &step{weights: needs(weight), bind: func(m *memory, _ []float32) run {
+		dst, x := m.f32(op.Out), weight.get()
 		if x == nil {
 			x = m.f32(op.In[0])
 		}

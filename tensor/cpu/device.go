@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 
 	"syntic/kernels"
@@ -29,27 +28,16 @@ type Device struct {
 	pool  *par.Pool
 
 	mu     sync.Mutex // held while a program runs or a weight is packed
-	packed map[packKey]any
+	packed map[packKey]*packed
 	states map[*graph.State]*stateMemory
 	bytes  int // memory of the packed weights
 	fresh  int // packed since the last garbage collection
 }
 
-// collectEvery bounds the garbage of packing: weights computed from others are
-// copies that live for one pack, and the collector alone would let them grow to
-// the size of the packed weights themselves.
-const collectEvery = 64 << 20
-
 // stateMemory is a state's array and how many Programs hold it.
 type stateMemory struct {
 	data  []float32
 	users int
-}
-
-// packKey names one packed form of a weight.
-type packKey struct {
-	param *graph.Param
-	form  string
 }
 
 var _ graph.Device = (*Device)(nil)
@@ -68,7 +56,7 @@ func New(o Options) (*Device, error) {
 	if o.Threads <= 0 {
 		o.Threads = isa.Cores()
 	}
-	return &Device{opts: o, table: t, pool: par.New(o.Threads), packed: map[packKey]any{}, states: map[*graph.State]*stateMemory{}}, nil
+	return &Device{opts: o, table: t, pool: par.New(o.Threads), packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}, nil
 }
 
 // Name implements graph.Device.
@@ -94,48 +82,6 @@ func (d *Device) Close() error {
 	d.pool.Close()
 	d.packed, d.states = nil, nil
 	return nil
-}
-
-// pack returns the weight's packed form, made by f at the first call.
-func pack[T any](d *Device, p *graph.Param, form string, f func() (T, int, error)) (T, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	key := packKey{p, form}
-	if w, ok := d.packed[key]; ok {
-		return w.(T), nil
-	}
-	w, bytes, err := f()
-	if err != nil {
-		return w, err
-	}
-	d.packed[key] = w
-	d.bytes += bytes
-	p.Release()
-	if d.fresh += bytes; d.fresh > collectEvery {
-		d.fresh = 0
-		runtime.GC()
-	}
-	return w, nil
-}
-
-// copyBelow is the size up to which a plain weight is copied rather than read
-// where it lies. Large ones are embedding tables, of which a run reads few rows.
-const copyBelow = 1 << 20
-
-// plain returns a weight as it is, float32; nil for an absent one.
-func (d *Device) plain(n *graph.Node) ([]float32, error) {
-	if n == nil {
-		return nil, nil
-	}
-	return pack(d, n.Param, "plain", func() ([]float32, int, error) {
-		v, err := n.Param.Float32s()
-		if err != nil || 4*len(v) >= copyBelow {
-			return v, 0, err
-		}
-		c := par.Aligned(len(v))
-		copy(c, v)
-		return c, 4 * len(c), nil
-	})
 }
 
 // hold returns the memory of a state, made for the first Program that uses it.

@@ -79,3 +79,58 @@ func TestStatesGoWithTheirPrograms(t *testing.T) {
 	require.NoError(t, second.Close())
 	require.Empty(t, d.states)
 }
+
+// TestTrimFreesWhatNoProgramUses, and what a later program needs is made again.
+func TestTrimFreesWhatNoProgramUses(t *testing.T) {
+	d, err := New(Options{Threads: 1})
+	require.NoError(t, err)
+	defer d.Close()
+	w, v := ones(t, "w", 32, 32), ones(t, "v", 32, 32)
+	record := func(w *graph.Param) func(b *graph.Builder) {
+		return func(b *graph.Builder) {
+			b.Output("y", b.Linear(b.Input("x", 1, 32), w, graph.LinearOpts{Bias: ones(t, "bias", 32)}))
+		}
+	}
+	need, err := graph.Measure(d, record(w))
+	require.NoError(t, err)
+	require.Zero(t, d.WeightBytes())
+	first, err := graph.Build(d, record(w))
+	require.NoError(t, err)
+	require.Equal(t, 4*32*32+4*32, d.WeightBytes())
+	require.Equal(t, d.WeightBytes()+first.ArenaBytes(), graph.Bytes(need))
+	require.Equal(t, 2.*32*32, need.FLOPs)
+	second, err := graph.Build(d, record(v))
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+	d.Trim()
+	require.Equal(t, 4*32*32+4*32, d.WeightBytes())
+	again, err := graph.Build(d, record(w))
+	require.NoError(t, err)
+	for _, p := range []*graph.Program{second, again} {
+		for i := range p.F32("x") {
+			p.F32("x")[i] = 1
+		}
+		require.NoError(t, p.Run(t.Context()))
+		require.Equal(t, float32(33), p.F32("y")[0])
+		require.NoError(t, p.Close())
+	}
+	d.Trim()
+	require.Zero(t, d.WeightBytes())
+}
+
+// TestFailedBuildLeavesNothing: a weight that can't be read ends the build with
+// its name, and those loaded before it are no longer in use.
+func TestFailedBuildLeavesNothing(t *testing.T) {
+	d, err := New(Options{Threads: 1})
+	require.NoError(t, err)
+	defer d.Close()
+	w, missing := ones(t, "w", 32, 32), graph.NewParam(32, 32)
+	missing.Name = "layer.weight"
+	_, err = graph.Build(d, func(b *graph.Builder) {
+		x := b.Linear(b.Input("x", 1, 32), w, graph.LinearOpts{})
+		b.Output("y", b.Linear(x, missing, graph.LinearOpts{}))
+	})
+	require.ErrorContains(t, err, "layer.weight: not loaded")
+	d.Trim()
+	require.Zero(t, d.WeightBytes())
+}

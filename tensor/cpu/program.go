@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+	"errors"
 	"unsafe"
 
 	"syntic/kernels/par"
@@ -15,7 +16,17 @@ type run func() error
 // step is an operation with its kernel chosen; bind gives it its memory.
 type step struct {
 	workspace int
-	bind      func(m *memory, ws []float32) run
+	weights   []held
+	bind      func(m *memory, ws []float32) run // once the weights are loaded
+}
+
+// Packed implements graph.Step.
+func (s *step) Packed() []graph.Packed {
+	var list []graph.Packed
+	for _, w := range s.weights {
+		list = append(list, w.packed())
+	}
+	return list
 }
 
 // Workspace implements graph.Step.
@@ -59,13 +70,23 @@ func (m *memory) i32(n *graph.Node) []int32 {
 type runner struct {
 	memory
 	steps []run
+	held  []held
 	ctx   context.Context
 	exec  func() error // the loop below, bound once so that Run allocates nothing
 }
 
 // Bind implements graph.Device.
 func (d *Device) Bind(p *graph.Plan, steps []graph.Step) (graph.Runner, error) {
-	r := &runner{memory: memory{dev: d, plan: p, arena: par.Huge(p.Arena), states: map[*graph.State][]float32{}}}
+	r := &runner{memory: memory{dev: d, plan: p, states: map[*graph.State][]float32{}}}
+	for _, s := range steps {
+		for _, w := range s.(*step).weights {
+			if err := w.load(d); err != nil {
+				return nil, errors.Join(err, r.Close())
+			}
+			r.held = append(r.held, w)
+		}
+	}
+	r.arena = par.Huge(p.Arena)
 	for i, s := range steps {
 		st := s.(*step)
 		at := p.Workspace[i]
@@ -105,6 +126,9 @@ func (r *runner) Close() error {
 	for s := range r.states {
 		r.dev.drop(s)
 	}
-	r.arena, r.steps, r.states = nil, nil, nil
+	for _, w := range r.held {
+		w.drop(r.dev)
+	}
+	r.arena, r.steps, r.states, r.held = nil, nil, nil, nil
 	return nil
 }

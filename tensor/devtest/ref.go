@@ -25,6 +25,9 @@ func NewRef() *Ref { return &Ref{states: map[*graph.State][]float32{}} }
 // Name implements graph.Device.
 func (*Ref) Name() string { return "reference" }
 
+// Trim implements graph.Device.
+func (*Ref) Trim() {}
+
 // Close implements graph.Device.
 func (*Ref) Close() error { return nil }
 
@@ -45,6 +48,9 @@ type eval func(m *refMemory, out []float32) error
 
 // Workspace implements graph.Step.
 func (refStep) Workspace() int { return 0 }
+
+// Packed implements graph.Step.
+func (refStep) Packed() []graph.Packed { return nil }
 
 // refMemory holds the elements of one program's values.
 type refMemory struct {

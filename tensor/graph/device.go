@@ -10,12 +10,15 @@ import "context"
 type Device interface {
 	// Name returns a short name such as "cpu avx512".
 	Name() string
-	// Prepare chooses the kernel for an operation and packs its weights. The
-	// error says why the device can't run it.
+	// Prepare chooses the kernel for an operation. The error says why the device
+	// can't run it.
 	Prepare(op *Op) (Step, error)
-	// Bind lays the planned memory out and returns what replays the steps. The
-	// steps are those of Prepare, in the plan's order.
+	// Bind packs the weights that the device doesn't hold yet, lays the planned
+	// memory out and returns what replays the steps. The steps are those of
+	// Prepare, in the plan's order.
 	Bind(p *Plan, steps []Step) (Runner, error)
+	// Trim frees packed weights that no Program uses.
+	Trim()
 	// Close frees the device; no Program of it may run any more.
 	Close() error
 }
@@ -24,6 +27,15 @@ type Device interface {
 type Step interface {
 	// Workspace returns how many floats of temporary memory the step needs.
 	Workspace() int
+	// Packed lists the weights the step needs, in the device's form.
+	Packed() []Packed
+}
+
+// Packed is a weight in a device's own form: Programs whose steps name equal
+// forms share it.
+type Packed struct {
+	Form  any
+	Bytes int
 }
 
 // Runner replays a bound program.

@@ -20,11 +20,13 @@ type paper struct {
 func (*paper) Name() string                { return "paper" }
 func (*paper) Prepare(*Op) (Step, error)   { return sheet{}, nil }
 func (*paper) Close() error                { return nil }
+func (*paper) Trim()                       {}
 func (p *paper) Run(context.Context) error { return nil }
 
 type sheet struct{}
 
-func (sheet) Workspace() int { return 0 }
+func (sheet) Workspace() int   { return 0 }
+func (sheet) Packed() []Packed { return nil }
 
 func (p *paper) Bind(plan *Plan, _ []Step) (Runner, error) {
 	p.plan = plan

@@ -23,10 +23,23 @@ type Program struct {
 // and returns the program. A shape mistake in record, or an operation that the
 // device can't run, comes back as an error. taps name the inner values
 // (Builder.Tap) to keep as outputs.
-func Build(d Device, record func(*Builder), taps ...string) (p *Program, err error) {
+func Build(d Device, record func(*Builder), taps ...string) (*Program, error) {
+	pl, steps, err := prepare(d, record, taps)
+	if err != nil {
+		return nil, err
+	}
+	runner, err := d.Bind(pl, steps)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Name(), err)
+	}
+	return &Program{plan: pl, runner: runner}, nil
+}
+
+// prepare takes a model through all that needs neither weights nor memory.
+func prepare(d Device, record func(*Builder), taps []string) (p *Plan, steps []Step, err error) {
 	b := newBuilder(taps)
 	if err := b.record(record); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var outputs []*Node
 	for _, n := range b.nodes {
@@ -36,20 +49,15 @@ func Build(d Device, record func(*Builder), taps ...string) (p *Program, err err
 	}
 	ops := fuse(b.ops)
 	spread(ops)
-	steps := make([]Step, len(ops))
+	steps = make([]Step, len(ops))
 	workspace := make([]int, len(ops))
 	for i, op := range ops {
 		if steps[i], err = d.Prepare(op); err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", d.Name(), describe(op), err)
+			return nil, nil, fmt.Errorf("%s: %s: %w", d.Name(), describe(op), err)
 		}
 		workspace[i] = steps[i].Workspace()
 	}
-	pl := plan(ops, b.inputs, outputs, workspace)
-	runner, err := d.Bind(pl, steps)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.Name(), err)
-	}
-	return &Program{plan: pl, runner: runner}, nil
+	return plan(ops, b.inputs, outputs, workspace), steps, nil
 }
 
 func (b *Builder) record(record func(*Builder)) (err error) {
