@@ -142,6 +142,17 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	batches := (len(list) + f.batch - 1) / f.batch
+	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), batches, f.settings)
+	if err != nil {
+		return err
+	}
+	if f.plan {
+		return a.printPlan(plan)
+	}
+	if err := plan.fits(p); err != nil {
+		return err
+	}
 	var first *progress
 	for part := range slices.Chunk(list, f.batch) {
 		drawing, err := a.start(ctx, p, part, f)
@@ -149,7 +160,7 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 			return err
 		}
 		if first == nil {
-			first = a.newProgress("steps", (len(list)+f.batch-1)/f.batch*drawing.Steps())
+			first = a.newProgress("steps", batches*drawing.Steps())
 			defer first.finish()
 		}
 		if err := a.draw(ctx, drawing, part, f, first); err != nil {
@@ -201,7 +212,7 @@ func (a *app) draw(ctx context.Context, drawing *sd.Drawing, list []picture, f *
 	}
 	p.pause()
 	for i, drawn := range pictures {
-		if err := savePicture(list[i].file, drawn, a.about(&list[i].Prompt, &drawing.Settings, f.rng)); err != nil {
+		if err := savePicture(list[i].file, drawn, a.describe(&list[i].Prompt, &drawing.Settings, f.rng)); err != nil {
 			return err
 		}
 		if f.preview > 0 {
@@ -240,8 +251,8 @@ func (a *app) printDrawn(p *picture, s *sd.Settings) error {
 // maxAbout bounds the prompt's part of a description: JPEG holds 64 KiB in all.
 const maxAbout = 8000
 
-// about describes how a picture was made, in the form that other programs read.
-func (a *app) about(q *sd.Prompt, s *sd.Settings, rng string) string {
+// describe tells how a picture was made, in the form that other programs read.
+func (a *app) describe(q *sd.Prompt, s *sd.Settings, rng string) string {
 	short := func(t string) string {
 		if r := []rune(t); len(r) > maxAbout {
 			return string(r[:maxAbout]) + "…"

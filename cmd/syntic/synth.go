@@ -108,6 +108,13 @@ func (a *app) synth(ctx context.Context, file string, f *synthFlags) (err error)
 	if m.Settings, err = m.Pipeline.Complete(f.settings); err != nil {
 		return err
 	}
+	plan, err := a.planDrawing(d, m.Pipeline, f.batch, 1, m.Settings)
+	if err != nil {
+		return err
+	}
+	if err := plan.fits(m.Pipeline); err != nil {
+		return err
+	}
 	recipe, err := a.recipe(m, d, f)
 	if err != nil {
 		return err
