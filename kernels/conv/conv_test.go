@@ -261,7 +261,8 @@ func TestAutoChooses(t *testing.T) {
 		{pad(1, 320, 64, 64, 320, 1, ErrorF4), WinogradF4},
 		{pad(1, 320, 64, 64, 320, 2, ErrorF4), Direct},
 		{pad(1, 1280, 8, 8, 1280, 1, ErrorF4), WinogradF2},
-		{pad(1, 1280, 16, 16, 1280, 1, ErrorF4), WinogradF2},
+		{pad(1, 1280, 16, 16, 1280, 1, ErrorF4), WinogradF4},
+		{pad(1, 1280, 16, 16, 1280, 1, 0), WinogradF2},
 		{pad(1, 512, 25, 34, 512, 1, ErrorF4), WinogradF4},
 		{pad(1, 128, 512, 512, 128, 1, ErrorF4), WinogradF4},
 		{pad(1, 64, 200, 267, 64, 1, 0), WinogradF2},
@@ -269,9 +270,12 @@ func TestAutoChooses(t *testing.T) {
 		{Spec{N: 1, C: 8, H: 9, W: 9, O: 8, KH: 3, KW: 3, Groups: 8}, Depthwise},
 		{Spec{N: 1, C: 3, H: 64, W: 64, O: 768, KH: 32, KW: 32, StrideH: 32, StrideW: 32, MaxError: 1}, Direct},
 	} {
-		require.Equal(t, c.want, c.s.choose(32), name(c.s))
-		c.s.N = 16
-		require.Equal(t, c.want, c.s.choose(32), "a batch must not change the bits: %s", name(c.s))
+		for _, cost := range []costs{costsAVX512, costsAVX2} {
+			for _, n := range []int{1, 16} { // a batch must not change the bits
+				c.s.N = n
+				require.Equal(t, c.want, c.s.choose(cost, 32), "%s %+v", name(c.s), cost)
+			}
+		}
 	}
 }
 

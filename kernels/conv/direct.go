@@ -10,7 +10,8 @@ func (o *Op) packDirect(w []float32) []*gemm.Weights {
 	g := o.geo
 	var mats []*gemm.Weights
 	for group := range g.Groups {
-		mats = append(mats, o.k.gemm.PackF32(orderTaps(w, g, group), gemm.NK, o.plan.depth, g.O/g.Groups))
+		b := gemm.FloatMatrix(orderTaps(w, g, group), gemm.NK, o.plan.depth, g.O/g.Groups)
+		mats = append(mats, o.k.gemm.Pack(o.pool, b, o.spec.Storage))
 	}
 	return mats
 }

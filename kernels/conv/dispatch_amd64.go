@@ -44,6 +44,18 @@ func bandTileAVX2(c []float32, ldc int, a []float32, step, runs, run, runStep in
 //go:noescape
 func maxTapsAVX2(dst, src []float32, kh, kw, row, col, c int)
 
+//go:noescape
+func weightsF2AVX512(dst []float32, plane int, src []float32, row, col, n int)
+
+//go:noescape
+func weightsF2AVX2(dst []float32, plane int, src []float32, row, col, n int)
+
+//go:noescape
+func weightsF4AVX512(dst []float32, plane int, src []float32, row, col, n int)
+
+//go:noescape
+func weightsF4AVX2(dst []float32, plane int, src []float32, row, col, n int)
+
 // assembly replaces the portable loops by the level's own. The transforms and
 // AVX2 work on whole vectors, the portable loops do the last channels: in
 // AVX-512 a masked store can't be forwarded to the loads of the second pass,
@@ -55,10 +67,12 @@ func (k *Kernel) assembly() {
 		k.inputF2, k.inputF4 = inputTail(16, inputF2AVX512, inputF2), inputTail(16, inputF4AVX512, inputF4)
 		k.outputF2, k.outputF4 = outputTail(16, outputF2AVX512, outputF2), outputTail(16, outputF4AVX512, outputF4)
 		k.copyRuns, k.maxTaps, k.bandTile, k.bandRows, k.bandCols = copyRunsAVX512, maxTapsAVX512, bandTileAVX512, 14, 32
+		k.weightsF2, k.weightsF4, k.costs = weightsF2AVX512, weightsF4AVX512, costsAVX512
 	case isa.AVX2:
 		k.inputF2, k.inputF4 = inputTail(8, inputF2AVX2, inputF2), inputTail(8, inputF4AVX2, inputF4)
 		k.outputF2, k.outputF4 = outputTail(8, outputF2AVX2, outputF2), outputTail(8, outputF4AVX2, outputF4)
 		k.copyRuns, k.maxTaps, k.bandTile, k.bandRows, k.bandCols = copyRunsAVX2, maxTapsTail, bandTileAVX2, 6, 16
+		k.weightsF2, k.weightsF4 = weightsF2AVX2, weightsF4AVX2
 	}
 }
 

@@ -17,7 +17,7 @@ func TestAssemblyIsWhatTheGeneratorWrites(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	require.NoError(t, err)
-	require.Len(t, files, 6)
+	require.Len(t, files, 8)
 	for _, f := range files {
 		want, err := os.ReadFile(f)
 		require.NoError(t, err)

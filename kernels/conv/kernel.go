@@ -21,6 +21,10 @@ type Kernel struct {
 	outputF4 outputFunc
 	maxTaps  maxTapsFunc
 
+	weightsF2, weightsF4 inputFunc
+
+	costs costs
+
 	bandTile           bandTileFunc // nil: no kernel, see bandShape
 	bandRows, bandCols int          // outputs and channels of one call
 }
@@ -30,7 +34,8 @@ type Kernel struct {
 // Panics: if this machine can't run the level.
 func For(l isa.Level) *Kernel {
 	k := &Kernel{level: l, gemm: gemm.For(l), elem: elem.For(l), copyRuns: copyRuns,
-		inputF2: inputF2, inputF4: inputF4, outputF2: outputF2, outputF4: outputF4, maxTaps: maxTaps}
+		inputF2: inputF2, inputF4: inputF4, outputF2: outputF2, outputF4: outputF4, maxTaps: maxTaps,
+		weightsF2: weightsF2, weightsF4: weightsF4, costs: costsAVX2}
 	k.assembly()
 	return k
 }

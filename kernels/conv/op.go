@@ -25,8 +25,11 @@ type Op struct {
 	w                            *Weights
 	norm                         *Norm
 	super                        int
+	chunk                        int
 	ep                           []gemm.Epilogue // one per worker
+	points                       []gemm.Weights  // one per worker: a point's expanded weights
 	fused, fill, multiply, store func(worker, task int)
+	expand                       func(worker, task int)
 }
 
 // Norm holds the prologue's factors, both [N,C].
@@ -35,14 +38,16 @@ type Norm struct{ Scale, Shift []float32 }
 // Weights are a convolution's weights in the layout of one algorithm and
 // instruction set. They are read-only once packed.
 type Weights struct {
-	key  string
-	mats []*gemm.Weights // one per group, or per point of the Winograd transform
-	taps []float32       // depthwise: [KH,KW,C]; bandShape: panels
+	key    string
+	mats   []*gemm.Weights // one per group
+	taps   []float32       // depthwise: [KH,KW,C]; bandShape: panels; Winograd: see packTaps3
+	halves []uint16        // taps of Winograd in half precision
+	typ    gemm.DType      // of Winograd's taps
 }
 
 // Bytes returns the memory that the weights take.
 func (w *Weights) Bytes() int {
-	n := 4 * len(w.taps)
+	n := 4*len(w.taps) + 2*len(w.halves)
 	for _, m := range w.mats {
 		n += m.Bytes()
 	}
@@ -56,12 +61,12 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	if err := s.Check(); err != nil {
 		panic(err)
 	}
-	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: s.choose(k.gemm.NR())}
+	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: s.choose(k.costs, k.gemm.NR())}
 	o.key = o.makeKey()
-	o.ep = make([]gemm.Epilogue, pool.Workers())
+	o.ep, o.points = make([]gemm.Epilogue, pool.Workers()), make([]gemm.Weights, pool.Workers())
 	o.plan = newPlan(o)
 	pool.Reserve(o.plan.scratch)
-	o.fused, o.fill, o.multiply, o.store = o.runFused, o.runFill, o.runMultiply, o.runStore
+	o.fused, o.fill, o.multiply, o.store, o.expand = o.runFused, o.runFill, o.runMultiply, o.runStore, o.runExpand
 	switch {
 	case o.algo == Depthwise:
 		o.fused = o.runDepthwise
@@ -84,7 +89,10 @@ func (o *Op) makeKey() string {
 	if o.bandShape() {
 		kind += "-band"
 	}
-	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d", o.k.level, kind, g.O, g.C, g.KH, g.KW, g.Groups)
+	if o.tile() > 0 {
+		kind = "winograd" // F2 and F4 share the taps
+	}
+	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d/%d", o.k.level, kind, g.O, g.C, g.KH, g.KW, g.Groups, o.spec.Storage.Size())
 }
 
 // Pack converts weights from a checkpoint's layout.
@@ -100,7 +108,7 @@ func (o *Op) Pack(w []float32) *Weights {
 	case Depthwise:
 		p.taps = packTaps(w, g)
 	case WinogradF2, WinogradF4:
-		p.mats = o.packWinograd(w)
+		return o.packTaps3(w)
 	default:
 		if o.bandShape() {
 			p.taps = o.packBand(w)
@@ -118,9 +126,13 @@ func (o *Op) WeightBytes() int {
 	case o.algo == Depthwise:
 		return 4 * g.C * g.KH * g.KW
 	case o.tile() > 0:
-		return 4 * o.plan.points * k.PackedLen(g.C, g.O)
+		return o.spec.Storage.Size() * k.PackedLen(9*g.C, g.O)
 	}
-	return 4 * g.Groups * k.PackedLen(g.C/g.Groups*g.KH*g.KW, g.O/g.Groups)
+	size := o.spec.Storage.Size()
+	if o.bandShape() {
+		size = 4
+	}
+	return size * g.Groups * k.PackedLen(g.C/g.Groups*g.KH*g.KW, g.O/g.Groups)
 }
 
 // Workspace returns how many floats of temporary memory Run needs. They may be
@@ -152,14 +164,41 @@ func (o *Op) Run(dst, x []float32, w *Weights, bias, residual []float32, norm *N
 		residual = nil
 	}
 	o.dst, o.x, o.w, o.bias, o.residual, o.norm, o.ws = dst[:outs], x, w, bias, residual, norm, ws
-	if !o.plan.split {
+	o.chunk = 0
+	switch {
+	case o.plan.points > 1:
+		o.runWinograd()
+	case !o.plan.split:
 		o.pool.Run(o.plan.fusedTasks, o.fused)
-	} else {
+	default:
 		for o.super = range o.plan.supers {
 			o.pool.Run(o.plan.fills(o.super), o.fill)
 			o.pool.Run(o.plan.multiplies(o.super), o.multiply)
-			o.pool.Run(o.plan.stores(o.super), o.store)
 		}
 	}
 	o.dst, o.x, o.w, o.bias, o.residual, o.norm, o.ws = nil, nil, nil, nil, nil, nil, nil
+	clear(o.points)
+}
+
+// runWinograd expands weights chunk by chunk: each chunk once, or once for every
+// super-block where there are several of both.
+func (o *Op) runWinograd() {
+	p := &o.plan
+	if p.chunks == 1 {
+		o.pool.Run(p.expands(o, 0), o.expand)
+	}
+	if !p.split {
+		o.pool.Run(p.fusedTasks, o.fused)
+		return
+	}
+	for o.super = range p.supers {
+		o.pool.Run(p.fills(o.super), o.fill)
+		for o.chunk = range p.chunks {
+			if p.chunks > 1 {
+				o.pool.Run(p.expands(o, o.chunk), o.expand)
+			}
+			o.pool.Run(p.points*p.subs(o.super), o.multiply)
+		}
+		o.pool.Run(p.stores(o.super), o.store)
+	}
 }

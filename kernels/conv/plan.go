@@ -1,6 +1,7 @@
 package conv
 
 import (
+	"syntic/kernels/gemm"
 	"syntic/kernels/isa"
 )
 
@@ -10,6 +11,10 @@ import (
 // The positions of a picture's grid are output pixels (Direct) or tiles of
 // 2x2 or 4x4 of them (Winograd). Filling writes one row of A per position;
 // multiplying turns rows of A into outputs.
+//
+// Winograd's weights are expanded from their taps before they are multiplied: a
+// chunk of columns of all points at a time, which all tiles of a super-block
+// use.
 //
 // Where the packed weights are small, a task fills a few rows that stay in its
 // core's L2 and multiplies them at once. Where they are large, a fused task
@@ -42,9 +47,14 @@ type plan struct {
 	workspace int
 	scratch   int // per worker: gemm, band, patches, then A or products
 	bandAt    int
+	wideAt    int // halves of weights, widened
 	patchAt   int
 	blockAt   int // A of a fused task
 	productAt int // its products; in the workspace with split
+
+	// Winograd's expanded weights, in the workspace: a chunk's columns of every point.
+	expandAt, expandPlane int
+	expandParts           int // tasks per panel
 }
 
 // piece is the positions [a,b) of picture n.
@@ -57,6 +67,8 @@ const (
 	fusedWeights = 3 << 20  // bytes of packed weights up to which tasks are fused
 	superBytes   = 16 << 20 // bytes of A and products in the workspace
 	chunkColumns = 64       // output channels of a multiplication, about
+	expandBytes  = 8 << 20  // expanded weights of a chunk
+	expandOnce   = 48 << 20 // expanded weights up to which super-blocks share them
 )
 
 func newPlan(o *Op) plan {
@@ -133,31 +145,64 @@ func (p *plan) size(o *Op) {
 	p.fusedTasks = len(p.pieces)
 	if p.split {
 		p.group(total, perRow)
+	}
+	if o.tile() > 0 {
+		p.chunk(o)
+	}
+	if p.split {
 		p.divide(o)
+	}
+	if o.tile() > 0 {
+		p.expandAt = p.workspace
+		p.workspace += p.points * p.expandPlane
 	}
 	p.layout(o)
 }
 
+// chunk chooses how many columns of weights are expanded at a time: all of them
+// where one expansion serves several super-blocks or is small, else what stays
+// in L3 beside the tiles.
+func (p *plan) chunk(o *Op) {
+	g, nr := o.geo, o.k.gemm.NR()
+	panels := (g.O + nr - 1) / nr
+	panel := 4 * p.points * g.C * nr // bytes
+	per := panels
+	if all := panels * panel; p.split && (len(p.supers) == 1 || all > expandOnce) && all > expandBytes {
+		per = max(1, expandBytes/panel)
+		p.chunks = (panels + per - 1) / per
+		per = (panels + p.chunks - 1) / p.chunks
+	}
+	p.nb, p.chunks = per*nr, (panels+per-1)/per
+	p.expandPlane = per*nr*g.C + planeGap
+	p.expandParts = max(1, min(g.C*nr/(2*expandLen), 8*o.pool.Workers()/per))
+}
+
+// expands returns the expansion tasks of a chunk.
+func (p *plan) expands(o *Op, chunk int) int {
+	nr := o.k.gemm.NR()
+	return (min(p.nb, o.geo.O-chunk*p.nb) + nr - 1) / nr * p.expandParts
+}
+
 // divide cuts the multiplication of a super-block into tasks: Direct's into
 // about 64 columns each, for A is read from L3 and the weights from memory;
-// Winograd's into points, and into columns as well if those are too few for
-// the workers to share evenly. Both into rows at last.
+// Winograd's into points. Both into rows at last.
 func (p *plan) divide(o *Op) {
 	g, mr, nr, workers := o.geo, o.k.gemm.MR(), o.k.gemm.NR(), o.pool.Workers()
 	for _, s := range p.supers {
 		p.superRows = max(p.superRows, s.m1-s.m0)
 	}
 	p.subRows = p.superRows
-	if g.Groups == 1 {
+	if g.Groups == 1 && o.tile() == 0 {
 		panels := (g.O + nr - 1) / nr
 		want := (panels*nr + chunkColumns - 1) / chunkColumns
-		if o.tile() > 0 {
-			want = (8*workers + p.points - 1) / p.points
-		}
 		per := (panels + want - 1) / max(1, want)
 		p.nb, p.chunks = per*nr, (panels+per-1)/per
 	}
-	for p.points*p.chunks*((p.superRows+p.subRows-1)/p.subRows) < 4*workers && p.subRows > 2*mr {
+	tasks := p.chunks
+	if o.tile() > 0 {
+		tasks = p.points
+	}
+	for tasks*((p.superRows+p.subRows-1)/p.subRows) < 4*workers && p.subRows > 2*mr {
 		p.subRows = (p.subRows/2 + mr - 1) / mr * mr
 	}
 	if !p.inPlace {
@@ -236,6 +281,9 @@ func (p *plan) layout(o *Op) {
 	}
 	if m := o.tile(); m > 0 {
 		p.patchAt = take((m + 2) * (m + 2) * max(o.geo.C, 2*o.geo.O))
+		if o.spec.Storage != gemm.F32 {
+			p.wideAt = take(9 * expandLen)
+		}
 		if !p.split {
 			p.productAt = take(p.points * (p.fillRows*o.geo.O + planeGap))
 		}
@@ -254,8 +302,8 @@ func (p *plan) fills(i int) int {
 	return p.supers[i].p1 - p.supers[i].p0
 }
 
-// multiplies returns the multiplication tasks of a super-block.
-func (p *plan) multiplies(i int) int { return p.points * p.chunks * p.subs(i) }
+// multiplies returns the multiplication tasks of a super-block of Direct.
+func (p *plan) multiplies(i int) int { return p.chunks * p.subs(i) }
 
 // subs returns how many row ranges super-block i is multiplied in.
 func (p *plan) subs(i int) int {

@@ -3,6 +3,7 @@ package conv
 import (
 	"fmt"
 
+	"syntic/kernels/gemm"
 	"syntic/kernels/ref"
 )
 
@@ -49,6 +50,11 @@ type Spec struct {
 	// SiLU need no pass over memory of their own.
 	Norm    bool
 	NormAct ref.Act
+
+	// Storage is how packed weights are kept: halves take half the memory and are
+	// widened, exactly, when they are used. Depthwise weights and those of first
+	// layers stay float32.
+	Storage gemm.DType
 
 	// Algorithm other than Auto is used as given; New panics when the shape
 	// does not allow it.
@@ -120,10 +126,9 @@ func winogradShape(g ref.Conv2D) bool {
 
 func depthwiseShape(g ref.Conv2D) bool { return g.Groups == g.C && g.O == g.C && g.C > 1 }
 
-// choose resolves Auto for panels of nr columns: the cheapest of the exact
-// algorithms, or WinogradF4 where MaxError allows it and it is a fifth cheaper
-// still, for its weights take 2.25 times the memory of WinogradF2's.
-func (s Spec) choose(nr int) Algo {
+// choose resolves Auto for panels of nr columns: the cheapest of the algorithms
+// whose error MaxError allows.
+func (s Spec) choose(c costs, nr int) Algo {
 	g := s.geometry()
 	switch {
 	case s.Algorithm != Auto:
@@ -133,36 +138,41 @@ func (s Spec) choose(nr int) Algo {
 	case !winogradShape(g):
 		return Direct
 	}
-	best, direct, f2, f4 := Direct, cost(g, 1, 9, nr), cost(g, 2, 16, nr), cost(g, 4, 36, nr)
-	if f2 < direct {
-		best, direct = WinogradF2, f2
+	best, least := Direct, c.of(g, 1, nr)
+	if f2 := c.of(g, 2, nr); f2 < least {
+		best, least = WinogradF2, f2
 	}
-	if s.MaxError >= ErrorF4 && 5*f4 < 4*direct {
+	if s.MaxError >= ErrorF4 && c.of(g, 4, nr) < least {
 		best = WinogradF4
 	}
 	return best
 }
 
-// Costs in multiplications, from times measured on one core with AVX-512 (120 G
-// multiply-adds a second) and good within 20 % for the shapes of the benchmark:
-// a weight comes from memory at 7.5 G a second, a transformed value is written,
-// read, multiplied and so on at 3.4 G a second.
-const (
-	costOfWeight = 16
-	costOfValue  = 35
-	costOfCopy   = 3
+// costs are those of a 3x3 convolution's parts in multiply-adds, from times
+// measured on one core, good within 20 % for the shapes of the benchmark.
+type costs struct {
+	read   int // the nine taps of a channel pair, from memory
+	f2, f4 int // their transforms
+	value  int // a transformed value: written, read, multiplied and so on
+	copied int // a value of a receptive field
+}
+
+// An instruction set's costs: AVX-512 at 120 G multiply-adds a second, AVX2 at 48.
+var (
+	costsAVX512 = costs{read: 144, f2: 100, f4: 300, value: 35, copied: 3}
+	costsAVX2   = costs{read: 128, f2: 60, f4: 190, value: 15, copied: 2}
 )
 
-// cost of a 3x3 convolution by tiles of side x side outputs, points
-// multiplications each. It is that of one picture whatever N: a picture's bits
-// must not depend on the batch.
-func cost(g ref.Conv2D, side, points, nr int) int {
+// of is the cost by tiles of side x side outputs. It is that of one picture
+// whatever N: a picture's bits must not depend on the batch.
+func (c costs) of(g ref.Conv2D, side, nr int) int {
 	tiles := ((g.OutH() + side - 1) / side) * ((g.OutW() + side - 1) / side)
-	o := (g.O + nr - 1) / nr * nr
-	weights := points * g.C * o
-	values := costOfValue * (g.C + g.O)
-	if side == 1 {
-		values = costOfCopy * g.C
+	weights := g.C * ((g.O + nr - 1) / nr * nr)
+	switch side {
+	case 1:
+		return tiles*9*(weights+c.copied*g.C) + c.read*weights
+	case 2:
+		return tiles*16*(weights+c.value*(g.C+g.O)) + (c.read+c.f2)*weights
 	}
-	return tiles*(weights+points*values) + costOfWeight*weights
+	return tiles*36*(weights+c.value*(g.C+g.O)) + (c.read+c.f4)*weights
 }

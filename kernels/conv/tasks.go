@@ -23,7 +23,7 @@ func (o *Op) runFused(worker, task int) {
 	prod := scratch[p.productAt:]
 	o.fillWinograd(a, plane, worker, q)
 	for t := range p.points {
-		o.multiplyPoint(prod[t*prodPlane:], a[t*plane:], worker, t, rows, 0, o.geo.O)
+		o.multiplyPoint(prod[t*prodPlane:], a[t*plane:], worker, t, rows)
 	}
 	o.storeWinograd(prod, prodPlane, worker, m0, rows)
 }
@@ -41,14 +41,15 @@ func (o *Op) runFill(worker, task int) {
 }
 
 // runMultiply multiplies some rows of the current super-block by some columns
-// of one matrix. Neighbouring tasks share the weights.
+// of the matrix, or of one point's for the current chunk. Neighbouring tasks
+// share the weights.
 func (o *Op) runMultiply(worker, task int) {
 	p, s := &o.plan, o.plan.supers[o.super]
 	subs := p.subs(o.super)
 	r0, r1 := (s.m1-s.m0)*(task%subs)/subs, (s.m1-s.m0)*(task%subs+1)/subs
 	task /= subs
-	j, t := task%p.chunks, task/p.chunks
 	if o.tile() == 0 {
+		j := task
 		a := o.ws
 		if p.inPlace {
 			a = o.x[s.m0*p.lda:]
@@ -56,10 +57,10 @@ func (o *Op) runMultiply(worker, task int) {
 		o.multiplyDirect(a[r0*p.lda:], worker, s.m0+r0, r1-r0, j)
 		return
 	}
-	g := o.geo
+	g, t := o.geo, task
 	prod := o.ws[p.productAt+t*(p.superRows*g.O+planeGap):]
 	a := o.ws[t*(p.superRows*p.lda+planeGap):]
-	o.multiplyPoint(prod[r0*g.O:], a[r0*p.lda:], worker, t, r1-r0, j*p.nb, min((j+1)*p.nb, g.O))
+	o.multiplyPoint(prod[r0*g.O+o.chunk*p.nb:], a[r0*p.lda:], worker, t, r1-r0)
 }
 
 // runStore turns the products of some tiles of the super-block into outputs.

@@ -18,63 +18,11 @@ const (
 	f4b2 = f4b * f4b
 )
 
-// Weights are transformed in float64 and rounded once.
-var (
-	gF2 = [][3]float64{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}
-	gF4 = [][3]float64{gRow(0), gRow(f4a), gRow(-f4a), gRow(f4b), gRow(-f4b), {0, 0, 1}}
-)
-
-// gRow is the row of G for a point p of F4: 1, p, p² over the product of p's
-// distances to the other points.
-func gRow(p float64) [3]float64 {
-	d := 1.0
-	for _, q := range []float64{0, f4a, -f4a, f4b, -f4b} {
-		if q != p {
-			d *= p - q
-		}
-	}
-	return [3]float64{1 / d, p / d, p * p / d}
-}
-
 // chain is how many channels are summed in one go; the sums of chains are
 // added in order. The output transform enlarges the sums' rounding errors:
 // with gemm's own chains of 256 the errors are 5e-7 (F2) and 1.5e-6 (F4) where
-// chains of 64 give 2.8e-7 and 8e-7 for 2 to 8 % more time.
+// chains of 64 give 2.8e-7 and 8e-7.
 const chain = 64
-
-// packWinograd transforms the weights: one matrix a point.
-func (o *Op) packWinograd(w []float32) []*gemm.Weights {
-	g, k := o.geo, o.k.gemm
-	rows := gF4
-	if o.algo == WinogradF2 {
-		rows = gF2
-	}
-	side, size := len(rows), g.O*g.C
-	mats := make([]*gemm.Weights, side*side)
-	// A row of points at a time bounds the temporary memory.
-	b := make([]float32, side*size)
-	for u, gu := range rows {
-		o.pool.Run(g.O, func(_, n int) {
-			for i := n * g.C; i < (n+1)*g.C; i++ {
-				k := w[i*9 : i*9+9]
-				var half [3]float64 // row u of G·g
-				for v := range half {
-					half[v] = gu[0]*float64(k[v]) + gu[1]*float64(k[3+v]) + gu[2]*float64(k[6+v])
-				}
-				for v, gv := range rows {
-					b[v*size+i] = float32(half[0]*gv[0] + half[1]*gv[1] + half[2]*gv[2])
-				}
-			}
-		})
-		o.pool.Run(side, func(_, v int) {
-			m := o.pool.Alloc(k.PackedLen(g.C, g.O))
-			k.PackInto(m, b[v*size:(v+1)*size], g.C, gemm.NK, g.C, g.O)
-			packed := k.View(m, g.C, g.O).InChains(chain)
-			mats[u*side+v] = &packed
-		})
-	}
-	return mats
-}
 
 // fillWinograd writes the transformed tiles of a piece: tile i at point t to
 // a[t·plane+i·lda].
@@ -102,12 +50,16 @@ func (o *Op) fillWinograd(a []float32, plane, worker int, q piece) {
 	}
 }
 
-// multiplyPoint multiplies transformed tiles by the columns [n0,n1) of the
-// matrix of point t.
-func (o *Op) multiplyPoint(prod, a []float32, worker, t, rows, n0, n1 int) {
+// multiplyPoint multiplies transformed tiles by the expanded weights of point t:
+// the columns of the current chunk, where prod begins.
+func (o *Op) multiplyPoint(prod, a []float32, worker, t, rows int) {
+	g, p := o.geo, &o.plan
+	cols := min(p.nb, g.O-o.chunk*p.nb)
+	w := &o.points[worker]
+	*w = o.k.gemm.View(o.ws[p.expandAt+t*p.expandPlane:], g.C, cols).InChains(chain)
 	ep := &o.ep[worker]
 	*ep = gemm.Epilogue{}
-	o.k.gemm.Block(prod, o.geo.O, a, o.plan.lda, o.w.mats[t], rows, n0, n1, ep, o.pool.Scratch(worker))
+	o.k.gemm.Block(prod, g.O, a, p.lda, w, rows, 0, cols, ep, o.pool.Scratch(worker))
 }
 
 // storeWinograd writes the outputs of the tiles [m0,m0+rows), counted over all

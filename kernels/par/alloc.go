@@ -37,6 +37,12 @@ func Huge(n int) []float32 {
 // arrays of 1 to 9 MB, which on their own would straddle huge pages.
 const slabSize = 32 << 20 / 4
 
+// AllocHalves is Alloc for n values of two bytes.
+func (p *Pool) AllocHalves(n int) []uint16 {
+	f := p.Alloc((n + 1) / 2)
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(f))), n)
+}
+
 // Alloc returns n zeroed floats on a 64-byte boundary for data that lives about
 // as long as the pool, such as packed weights. Arrays share large blocks that
 // ask for huge pages; a block is freed when none of its arrays is in use.

@@ -13,7 +13,7 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		StrideH: a.StrideH, StrideW: a.StrideW, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
 		PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right,
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
-		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: d.opts.MaxError,
+		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: d.opts.MaxError, Storage: d.opts.Storage,
 	})
 	w := &weight[*conv.Weights]{
 		key:   packKey{op.In[1].Param, o.WeightsKey()},

@@ -25,6 +25,8 @@ func main() {
 	} {
 		e.transforms()
 		e.write(os.Args[1], "winograd", "Winograd transforms of one tile, vectors of channels.")
+		e.weightTransforms()
+		e.write(os.Args[1], "taps", "Winograd transforms of weights, vectors of output channels.")
 		e.bandTile()
 		e.write(os.Args[1], "band", "Products of receptive fields that are read in place.")
 		e.copyRuns()

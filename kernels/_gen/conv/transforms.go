@@ -26,6 +26,120 @@ func (e *emitter) transforms() {
 	e.output(4)
 }
 
+// weightConsts are the factors of the taps, as in kernels/conv/taps.go: the
+// point 0, then even, odd and square part of the pairs ±a and ±b.
+var weightConsts = []float32{
+	float32(1 / (a * a * b * b)),
+	float32(1 / da), float32(a / da), float32(a * a / da),
+	float32(1 / db), float32(b / db), float32(b * b / db),
+}
+
+// The products of a point's distances to the other points.
+const (
+	da = 2 * a * a * (a*a - b*b)
+	db = 2 * b * b * (b*b - a*a)
+)
+
+func (e *emitter) weightTransforms() {
+	e.data("weights4", weightConsts)
+	e.data("weights2", []float32{0.5})
+	e.weights(6)
+	e.weights(4)
+}
+
+// gt emits the transform of V0 to V2 and returns the result's registers.
+func (e *emitter) gt(n int) []int {
+	if n == 4 {
+		e.p(`VMULPS V15, V0, V3
+			VMULPS V15, V1, V5
+			VFMADD231PS V15, V2, V3 // the even part
+			VADDPS V5, V3, V4
+			VSUBPS V5, V3, V3`)
+		return []int{0, 4, 3, 2}
+	}
+	e.p(`VMULPS V9, V0, V3 // the point 0
+		VMULPS V10, V0, V4
+		VMULPS V11, V1, V5 // the odd part of ±a
+		VFMADD231PS V12, V2, V4 // the even one
+		VADDPS V5, V4, V6
+		VSUBPS V5, V4, V4
+		VMULPS V13, V0, V7
+		VMULPS V14, V1, V5
+		VFMADD231PS V15, V2, V7
+		VADDPS V5, V7, V8
+		VSUBPS V5, V7, V7`)
+	return []int{3, 6, 4, 8, 7, 2}
+}
+
+// weights emits the transform of 3 x 3 taps to n x n points.
+func (e *emitter) weights(n int) {
+	f := fmt.Sprintf("weightsF%d", n-2)
+	e.b.WriteString("\n")
+	e.p(`// func %[1]s%[2]s(dst []float32, plane int, src []float32, row, col, n int)
+		//
+		//	SI  src, column  R8  row  R12  col
+		//	DI  dst  AX BX  plane, 3 planes  R10 R11  %[3]d and %[4]d planes
+		//	CX DX R13 R15  temporary  n+72(FP)  values left, whole vectors
+		//
+		//	for i in values { for s { dst[.,s] = G·src[.,s] }; for u { dst[u,.] = dst[u,.]·Gt } }
+		TEXT ·%[1]s%[2]s(SB), NOSPLIT, $0-80
+		MOVQ dst_base+0(FP), DI
+		MOVQ plane+24(FP), AX
+		MOVQ src_base+32(FP), SI
+		MOVQ row+56(FP), R8
+		MOVQ col+64(FP), R12
+		SHLQ $2, AX
+		SHLQ $2, R8
+		SHLQ $2, R12
+		LEAQ (AX)(AX*2), BX`, f, e.symbol, n, 3*n)
+	if n == 6 {
+		e.p("LEAQ (BX)(BX*1), R10")
+		for i := range weightConsts {
+			e.p("VBROADCASTSS weights4<>+%d(SB), V%d", 4*i, 9+i)
+		}
+	} else {
+		e.p("LEAQ (AX)(BX*1), R10")
+		e.p("VBROADCASTSS weights2<>+0(SB), V15")
+	}
+	e.p(`LEAQ (R10)(R10*2), R11
+		values:
+		MOVQ DI, DX
+		MOVQ SI, R13
+		MOVQ $3, R15
+		columns:
+		VMOVUPS (R13), V0
+		VMOVUPS (R13)(R8*1), V1
+		VMOVUPS (R13)(R8*2), V2`)
+	out := e.gt(n)
+	for i, at := range e.lines("DX", "R10", "R11", n) {
+		e.p("VMOVUPS V%d, %s", out[i], at)
+	}
+	e.p(`ADDQ R12, R13
+		ADDQ AX, DX
+		DECQ R15
+		JNZ columns
+		MOVQ DI, DX
+		MOVQ $%d, R15
+		rows:`, n)
+	at := e.lines("DX", "AX", "BX", n)
+	for i := range 3 {
+		e.p("VMOVUPS %s, V%d", at[i], i)
+	}
+	out = e.gt(n)
+	for i := range at {
+		e.p("VMOVUPS V%d, %s", out[i], at[i])
+	}
+	e.p(`ADDQ R10, DX
+		DECQ R15
+		JNZ rows
+		ADDQ $WIDTH, SI
+		ADDQ $WIDTH, DI
+		SUBQ $%d, n+72(FP)
+		JG values
+		VZEROUPPER
+		RET`, e.lanes)
+}
+
 func (e *emitter) data(name string, v []float32) {
 	e.b.WriteString("\n")
 	for i, c := range v {
