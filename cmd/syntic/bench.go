@@ -105,8 +105,8 @@ func (a *app) precision() string {
 	if a.storage != "f32" {
 		s += ", " + a.storage + " weights"
 	}
-	if a.fast {
-		s += ", fast conv"
+	if a.winograd != "" {
+		s += ", winograd " + a.winograd
 	}
 	return s
 }

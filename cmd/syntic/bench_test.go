@@ -35,12 +35,12 @@ func TestBench(t *testing.T) {
 	require.NoError(t, err, "bf16's error is the precision's, not wrong")
 	require.Contains(t, text, "| gemm 1x768x3072 | [1,768]·[768,3072] | 1 | f32, bf16 weights |")
 
-	text, err = benchCommand(t, "", append(quick, "--json", "--fast-conv")...)
+	text, err = benchCommand(t, "", append(quick, "--json", "--winograd", "f4")...)
 	require.NoError(t, err)
 	var rep bench.Report
 	require.NoError(t, json.Unmarshal([]byte(text), &rep))
 	require.Len(t, rep.Results, 1)
-	require.Equal(t, "f32, fast conv", rep.Precision)
+	require.Equal(t, "f32, winograd f4", rep.Precision)
 	require.Positive(t, rep.Machine.PeakGFLOPS)
 	require.Positive(t, rep.Machine.TriadGBps)
 

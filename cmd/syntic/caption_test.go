@@ -31,7 +31,7 @@ func TestCaptionOfASample(t *testing.T) {
 // Whatever computes, the caption is the same.
 func TestEveryWayToComputeGivesTheCaption(t *testing.T) {
 	for _, level := range isa.All() {
-		for _, more := range [][]string{{"--threads", "1"}, {"--threads", "3"}, {"--weights", "f16"}, {"--weights", "bf16"}, {"--fast-conv"}, {"--batch", "1"}} {
+		for _, more := range [][]string{{"--threads", "1"}, {"--threads", "3"}, {"--weights", "f16"}, {"--weights", "bf16"}, {"--winograd", "f4"}, {"--winograd", "off"}, {"--batch", "1"}} {
 			require.Equal(t, stopSign, captionOf(t, "sample:stop-sign", append(more, "--isa", level.String())...), "%v %v", level, more)
 		}
 		t.Setenv("SYNTIC_ISA", level.String())

@@ -4,7 +4,6 @@ import (
 	"os"
 	"strconv"
 
-	"syntic/kernels/conv"
 	"syntic/kernels/gemm"
 	"syntic/tensor/cpu"
 )
@@ -30,8 +29,9 @@ func (a *app) cpuOptions() (cpu.Options, error) {
 	if o.Storage, ok = types[a.storage]; !ok {
 		return o, usagef("--weights %s: must be f32, f16 or bf16", a.storage)
 	}
-	if a.fast {
-		o.MaxError = conv.ErrorF4
+	ways := map[string]cpu.Winograd{"": cpu.WinogradByModel, "off": cpu.WinogradOff, "f2": cpu.WinogradF2, "f4": cpu.WinogradF4}
+	if o.Winograd, ok = ways[a.winograd]; !ok {
+		return o, usagef("--winograd %s: must be off, f2 or f4", a.winograd)
 	}
 	return o, nil
 }

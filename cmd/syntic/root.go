@@ -30,7 +30,7 @@ type app struct {
 	quiet   bool
 
 	announced bool // the notice about the scale model was printed
-	fast      bool
+	winograd  string
 }
 
 func newRoot(a *app) *cobra.Command {
@@ -57,7 +57,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.StringVar(&a.isa, "isa", "", "CPU instruction set: portable, avx2 or avx512 (default: SYNTIC_ISA, then the best)")
 	f.IntVar(&a.threads, "threads", 0, "CPU threads (default: SYNTIC_THREADS, then all allowed cores)")
 	f.StringVar(&a.storage, "weights", "f32", "how matrices are kept in memory: f32, f16 or bf16")
-	f.BoolVar(&a.fast, "fast-conv", false, "let convolutions use Winograd transforms (relative error up to 4e-6)")
+	f.StringVar(&a.winograd, "winograd", "", "Winograd's algorithm in 3×3 convolutions: off, f2 (as exact), f4 (errors below 1e-6); default: f4 to draw, else f2")
 	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")
 	f.BoolVar(&a.quiet, "quiet", false, "no progress and no notices")
 	root.AddCommand(newBench(a), newCaption(a), newDetect(a), newGenerate(a), newEmbed(a), newMemory(a), newSynth(a), newEvaluate(a), newVerify(a), newInspect(a), newDoctor(a), newVersion(a))

@@ -8,12 +8,24 @@ import (
 )
 
 func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
+	algorithm, maxError := conv.Auto, a.MaxError
+	switch d.opts.Winograd {
+	case WinogradOff:
+		if a.Groups == 1 { // one channel a group has a way of its own
+			algorithm = conv.Direct
+		}
+	case WinogradF2:
+		maxError = 0
+	case WinogradF4:
+		maxError = conv.ErrorF4
+	}
 	o := conv.New(d.table.Conv, d.pool, conv.Spec{
-		N: a.N, H: a.H, W: a.W, C: a.C, O: a.O, KH: a.KH, KW: a.KW,
+		Algorithm: algorithm,
+		N:         a.N, H: a.H, W: a.W, C: a.C, O: a.O, KH: a.KH, KW: a.KW,
 		StrideH: a.StrideH, StrideW: a.StrideW, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
 		PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right,
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
-		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: d.opts.MaxError, Storage: d.opts.Storage,
+		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.opts.Storage,
 	})
 	w := &weight[*conv.Weights]{
 		key:   packKey{op.In[1].Param, o.WeightsKey()},

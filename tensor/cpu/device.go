@@ -16,8 +16,20 @@ type Options struct {
 	ISA      string     // instruction set by name; "" follows SYNTIC_ISA, then the CPU
 	Threads  int        // workers; 0 means all allowed cores
 	Storage  gemm.DType // how packed matrices are stored: F32, or halves widened in the kernel
-	MaxError float64    // relative error that a convolution's algorithm may have; 0 means direct sums
+	Winograd Winograd   // which of Winograd's algorithms convolutions may use
 }
+
+// Winograd says which of Winograd's algorithms 3×3 convolutions may use, where
+// they are cheaper than direct sums.
+type Winograd uint8
+
+// The choices. F2 is as exact as direct sums, F4 errs three times as much.
+const (
+	WinogradByModel Winograd = iota // F4 where the model allows its error, else F2
+	WinogradOff
+	WinogradF2
+	WinogradF4 // also where the model doesn't ask for it
+)
 
 // Device computes on the CPU.
 //

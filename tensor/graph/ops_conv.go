@@ -18,6 +18,7 @@ type ConvOp struct {
 	OutH, OutW            int
 	Act                   Act
 	NormAct               Act // of the normalised input
+	MaxError              float64
 }
 
 // Kind implements Attr.
@@ -34,6 +35,10 @@ type ConvOpts struct {
 	Pad      Pad
 	Groups   int
 	Norm     *Norm // applied to the input while it is read; nil for none
+
+	// MaxError is the relative rounding error that a device may trade for speed
+	// where the model's results bear it; 0 means as exact as plain sums.
+	MaxError float64
 }
 
 // Norm is a GroupNorm with an activation that a convolution applies to its input
@@ -56,7 +61,7 @@ func (b *Builder) Conv2D(x Value, w *Param, o ConvOpts) Value {
 		O: w.Shape[0], KH: w.Shape[2], KW: w.Shape[3],
 		StrideH: max(o.Stride, 1), StrideW: max(o.Stride, 1),
 		DilH: max(o.Dilation, 1), DilW: max(o.Dilation, 1),
-		Pad: o.Pad, Groups: max(o.Groups, 1), Act: o.Act,
+		Pad: o.Pad, Groups: max(o.Groups, 1), Act: o.Act, MaxError: o.MaxError,
 	}
 	if a.C != w.Shape[1]*a.Groups || a.O%a.Groups != 0 {
 		fail(w.Label(), "Conv2D", "channels don't fit", x.Shape(), w.Shape)
