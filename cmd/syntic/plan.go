@@ -68,8 +68,9 @@ func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s 
 		plan.Weights += n
 	}
 	plan.Resident, plan.Lean = sd.Resident(stages)
+	// For one batch nothing is gained by keeping a tower after its stage.
 	plan.Way = "all at once"
-	if plan.Available > 0 && plan.Resident > plan.Available {
+	if batches == 1 || plan.Available > 0 && plan.Resident > plan.Available {
 		plan.Way = "stage by stage"
 	}
 	return plan, nil
