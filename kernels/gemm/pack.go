@@ -98,15 +98,22 @@ func (k *Kernel) widen(dst []float32, src []byte, typ DType) {
 	}
 }
 
-// packHalf packs one panel as as.
-func (k *Kernel) packHalf(dst []uint16, b *Matrix, n0 int, as DType) {
-	f := make([]float32, len(dst)+k.nr*packStep)
-	f, tmp := f[:len(dst)], f[len(dst):]
-	k.packPanel(f, b, n0, tmp)
-	if as == F16 {
-		k.elem.ToF16(halfBytes(dst), f)
-	} else {
-		k.elem.ToBF16(halfBytes(dst), f)
+// packHalf packs one panel as as, a few rows at a time. tmp is scratch of
+// 2·nr·packStep floats.
+func (k *Kernel) packHalf(dst []uint16, b *Matrix, n0 int, as DType, tmp []float32) {
+	narrow := k.elem.ToF16
+	if as == BF16 {
+		narrow = k.elem.ToBF16
+	}
+	for i := 0; i < b.K; i += packStep {
+		rows, step := *b, b.Type.Size()
+		if rows.LD = b.ld(); b.Layout == KN {
+			step *= rows.LD
+		}
+		rows.Data, rows.K = b.Data[i*step:], min(packStep, b.K-i)
+		f := tmp[:rows.K*k.nr]
+		k.packPanel(f, &rows, n0, tmp[packStep*k.nr:])
+		narrow(halfBytes(dst[i*k.nr:][:len(f)]), f)
 	}
 }
 

@@ -116,13 +116,13 @@ func (k *Kernel) Pack(pool *par.Pool, b Matrix, as DType) *Weights {
 	} else {
 		w.h = halves(pool.Alloc((n+1)/2), n)
 	}
-	pool.Reserve(k.nr * packStep)
+	pool.Reserve(2 * k.nr * packStep)
 	pool.Run((b.N+k.nr-1)/k.nr, func(worker, j int) {
 		i, n := j*k.nr*b.K, k.nr*b.K
 		if as == F32 {
 			k.packPanel(w.f[i:i+n], &b, j*k.nr, pool.Scratch(worker))
 		} else {
-			k.packHalf(w.h[i:i+n], &b, j*k.nr, as)
+			k.packHalf(w.h[i:i+n], &b, j*k.nr, as, pool.Scratch(worker))
 		}
 	})
 	return w
