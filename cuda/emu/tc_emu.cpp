@@ -1,0 +1,221 @@
+//go:build ignore
+
+// The scheduler under tc.h: fibers, barriers, warp exchanges and the queues of
+// asynchronous copies.
+#include "tc.h"
+#include <sys/mman.h>
+#include <map>
+#include <string>
+#include <vector>
+
+#if defined(__x86_64__)
+extern "C" void tcemu_switch(void **save, void *to);
+__asm__(".text\n.globl tcemu_switch\n.type tcemu_switch,@function\ntcemu_switch:\n"
+        "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\nmov %rsp,(%rdi)\nmov %rsi,%rsp\n"
+        "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n");
+#elif defined(__aarch64__)
+extern "C" void tcemu_switch(void **save, void *to);
+__asm__(".text\n.globl tcemu_switch\n.type tcemu_switch,%function\ntcemu_switch:\n"
+        "sub sp,sp,#160\nstp x19,x20,[sp]\nstp x21,x22,[sp,#16]\nstp x23,x24,[sp,#32]\nstp x25,x26,[sp,#48]\nstp x27,x28,[sp,#64]\nstp x29,x30,[sp,#80]\n"
+        "stp d8,d9,[sp,#96]\nstp d10,d11,[sp,#112]\nstp d12,d13,[sp,#128]\nstp d14,d15,[sp,#144]\nmov x9,sp\nstr x9,[x0]\nmov sp,x1\n"
+        "ldp x19,x20,[sp]\nldp x21,x22,[sp,#16]\nldp x23,x24,[sp,#32]\nldp x25,x26,[sp,#48]\nldp x27,x28,[sp,#64]\nldp x29,x30,[sp,#80]\n"
+        "ldp d8,d9,[sp,#96]\nldp d10,d11,[sp,#112]\nldp d12,d13,[sp,#128]\nldp d14,d15,[sp,#144]\nadd sp,sp,#160\nret\n");
+#endif
+
+namespace tcemu {
+thread_local dim3 threadIdx, blockIdx, blockDim, gridDim;
+thread_local __attribute__((aligned(1024))) unsigned char smem[227 * 1024];
+thread_local unsigned smem_size;
+thread_local int lane;
+thread_local Stats stats;
+
+enum { STACK = (192 << 10) + 448 }; // not a power of two: stacks must not share cache sets
+struct Copy { uint32_t d; const void *s; int n, group; };
+struct Fiber {
+  void *sp;
+  const unsigned *on; // runs again when *on != gen
+  unsigned gen;
+  bool done;
+  dim3 t;
+  std::vector<Copy> copies;
+  int group;
+};
+struct Warp { unsigned gen, arrived, live; alignas(16) char buf[2][32 * 128]; };
+struct Barrier { unsigned gen, arrived; };
+static thread_local struct {
+  std::vector<Fiber> f;
+  std::vector<Warp> w;
+  char *stacks;
+  size_t cap;
+  void *sched;
+  int cur;
+  unsigned live;
+  Barrier bar[16];
+  thunk k;
+  const void *call;
+  unsigned seed;
+} B;
+
+void fail(const char *what) {
+  fprintf(stderr, "cuda emulator: %s (block %u,%u,%u thread %u)\n", what, blockIdx.x, blockIdx.y, blockIdx.z, threadIdx.x);
+  abort();
+}
+static unsigned rnd() { B.seed ^= B.seed << 13; B.seed ^= B.seed >> 17; B.seed ^= B.seed << 5; return B.seed; }
+static void back(const unsigned *on, unsigned gen) {
+  Fiber &f = B.f[B.cur];
+  f.on = on, f.gen = gen;
+  tcemu_switch(&f.sp, B.sched);
+}
+static void release(Barrier &b, unsigned n) { if (n && b.arrived >= n) { b.arrived = 0; b.gen++; } }
+void bar_sync(int id, int threads) {
+  Barrier &b = B.bar[id];
+  unsigned g = b.gen;
+  b.arrived++;
+  release(b, threads);
+  if (b.gen == g) back(&b.gen, g);
+}
+void syncthreads() { bar_sync(0, B.live); }
+char *exchange(unsigned mask, const void *v, int n, void (*fin)(char *)) {
+  Warp &w = B.w[B.cur >> 5];
+  unsigned g = w.gen;
+  char *buf = w.buf[g & 1];
+  memcpy(buf + lane * 128, v, n);
+  w.arrived |= 1u << lane;
+  if ((w.arrived & mask) == (mask & w.live)) {
+    if (fin) {
+      if (w.live != ~0u) fail("a warp operation that not every lane reaches");
+      fin(buf);
+    }
+    w.arrived = 0;
+    w.gen++;
+  } else back(&w.gen, g);
+  return buf;
+}
+
+void cp_async(uint32_t d, const void *s, int n) {
+  if (n < 0 || n > 16) fail("cp.async of a wrong size");
+  if (n) aligned(s, 16);
+  memset(shared(d, 16), 0xff, 16); // whoever reads it before the wait gets NaN
+  Fiber &f = B.f[B.cur];
+  f.copies.push_back({d, s, n, f.group});
+}
+void cp_commit() { B.f[B.cur].group++; }
+void cp_wait(int left) {
+  Fiber &f = B.f[B.cur];
+  size_t k = 0;
+  for (; k < f.copies.size() && f.copies[k].group < f.group - left; k++) {
+    Copy &c = f.copies[k];
+    memset(smem + c.d, 0, 16);
+    memcpy(smem + c.d, c.s, c.n);
+  }
+  f.copies.erase(f.copies.begin(), f.copies.begin() + k);
+}
+void count_banks(const uint32_t *a, int n) {
+  for (int p = 0; p < n; p += 8) {
+    int most = 0;
+    for (int b = 0; b < 8; b++) {
+      int c = 0;
+      for (int i = 0; i < 8; i++) {
+        if ((a[p + i] >> 4 & 7) != (unsigned)b) continue;
+        bool first = true;
+        for (int j = 0; j < i; j++) first &= a[p + j] != a[p + i];
+        c += first;
+      }
+      most = std::max(most, c);
+    }
+    stats.reads++;
+    stats.conflicts += most - 1;
+  }
+}
+
+static void fiber_main() {
+  B.k(B.call);
+  Fiber &f = B.f[B.cur];
+  if (!f.copies.empty()) fail("a thread ended with cp.async in flight");
+  B.w[B.cur >> 5].live &= ~(1u << lane);
+  B.live--;
+  release(B.bar[0], B.live);
+  f.done = true;
+  for (;;) back(0, 0);
+}
+static void start(int n) {
+  if (B.cap < (size_t)n) {
+    B.stacks = (char *)mmap(0, (size_t)n * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    B.cap = n;
+  }
+  int nw = (n + 31) / 32;
+  B.f.resize(n), B.w.resize(nw), B.live = n;
+  memset(B.bar, 0, sizeof B.bar);
+  for (int i = 0; i < nw; i++) {
+    int l = n - i * 32;
+    B.w[i].gen = B.w[i].arrived = 0, B.w[i].live = l >= 32 ? ~0u : (1u << l) - 1;
+  }
+  for (int i = 0; i < n; i++) {
+    Fiber &f = B.f[i];
+    f.on = 0, f.done = false, f.copies.clear(), f.group = 0;
+    f.t = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
+    void **sp = (void **)(B.stacks + (size_t)(i + 1) * STACK);
+#if defined(__x86_64__)
+    *--sp = 0; *--sp = (void *)fiber_main; sp -= 6; memset(sp, 0, 48);
+#else
+    sp -= 20; memset(sp, 0, 160); sp[11] = (void *)fiber_main;
+#endif
+    f.sp = sp;
+  }
+}
+static int run_block() {
+  int n = blockDim.x * blockDim.y * blockDim.z, nw = (n + 31) / 32;
+  start(n);
+  std::vector<int> order(nw);
+  for (int i = 0; i < nw; i++) order[i] = i;
+  while (B.live) {
+    bool any = false;
+    if (B.seed) for (int i = nw - 1; i > 0; i--) std::swap(order[i], order[rnd() % (i + 1)]);
+    for (int w : order) {
+      bool p;
+      int turn = B.seed ? rnd() & 31 : 0;
+      do {
+        p = false;
+        for (int k = 0; k < 32; k++) {
+          int i = w * 32 + (k ^ turn);
+          if (i >= n) continue;
+          Fiber &f = B.f[i];
+          if (f.done || (f.on && *f.on == f.gen)) continue;
+          f.on = 0, B.cur = i, lane = i & 31, threadIdx = f.t;
+          tcemu_switch(&B.sched, f.sp);
+          p = any = true;
+        }
+      } while (p);
+    }
+    if (!any) {
+      fprintf(stderr, "cuda emulator: deadlock: a barrier or warp operation that not every thread reaches\n");
+      return 719;
+    }
+  }
+  return 0;
+}
+int run(thunk t, const unsigned *d, const void *call) {
+  gridDim = {d[0], d[1], d[2]}, blockDim = {d[3], d[4], d[5]};
+  if (d[6] > sizeof smem || d[3] * d[4] * d[5] > 1024 || !d[0] || !d[1] || !d[2]) return 1;
+  const char *e = getenv("TC_EMU_ORDER");
+  B.seed = e ? atoi(e) * 2654435761u : 0;
+  B.k = t, B.call = call, smem_size = d[6];
+  unsigned long long all = (unsigned long long)d[0] * d[1] * d[2];
+  for (unsigned long long i = 0; i < all; i++) {
+    unsigned long long j = B.seed & 1 ? all - 1 - i : i;
+    blockIdx = {(unsigned)(j % d[0]), (unsigned)(j / d[0] % d[1]), (unsigned)(j / d[0] / d[1])};
+    memset(smem, 0xff, d[6]); // NaNs: reads of shared memory nobody wrote show
+    if (int r = run_block()) return r;
+  }
+  return 0;
+}
+static std::map<std::string, by_params> &kernels() { static auto *m = new std::map<std::string, by_params>; return *m; }
+void add_kernel(const char *n, by_params f) { kernels()[n] = f; }
+// The two entries a stand-in driver needs.
+extern "C" __attribute__((visibility("default"))) by_params tcemu_find(const char *n) { auto i = kernels().find(n); return i == kernels().end() ? 0 : i->second; }
+extern "C" __attribute__((visibility("default"))) int tcemu_run(by_params f, const unsigned *dims, void *const *params) {
+  auto call = [&] { f(params); };
+  typedef decltype(call) F;
+  return run([](const void *c) { (*(const F *)c)(); }, dims, &call);
+}
+} // namespace tcemu

@@ -1,0 +1,119 @@
+// The device primitives of the tensor-core kernels (tc_*.cu): PTX on a GPU, their
+// strict CPU twins of emu/tc.h in tests. Kernels use these and write no asm.
+//
+// Half values travel as raw bits; BF says which kind: false f16, true bf16.
+// Source: PTX ISA 8.0, sections cp.async, ldmatrix, mma, mbarrier, wgmma.
+#pragma once
+#include <stdint.h>
+#ifdef CUDA_EMU
+#include "../emu/tc.h"
+#else
+#define DEV static __device__ __forceinline__
+#define DEV_M __device__ __forceinline__
+#define TC_KERNEL(name)
+// The kernel's dynamic shared memory, aligned for a 128-byte swizzle.
+#define TC_SMEM(name) extern __shared__ __align__(1024) unsigned char name[]
+typedef uint32_t smem_t;
+
+DEV smem_t smem_addr(const void *p) { return (uint32_t)__cvta_generic_to_shared(p); }
+
+// cp_async16 copies n (0 to 16) bytes and fills the rest of 16 with zeros.
+DEV void cp_async16(smem_t d, const void *s, int n) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(d), "l"(s), "r"(n) : "memory");
+}
+DEV void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int N> DEV void cp_async_wait() { asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory"); }
+
+DEV uint4 lds128(smem_t a) {
+  uint4 v;
+  asm volatile("ld.shared.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(a) : "memory");
+  return v;
+}
+DEV void sts128(smem_t a, uint4 v) {
+  asm volatile("st.shared.v4.u32 [%0], {%1,%2,%3,%4};" ::"r"(a), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+DEV void sts64(smem_t a, float x, float y) { asm volatile("st.shared.v2.f32 [%0], {%1,%2};" ::"r"(a), "f"(x), "f"(y) : "memory"); }
+DEV void sts32(smem_t a, uint32_t v) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(a), "r"(v) : "memory"); }
+DEV float4 lds128f(smem_t a) {
+  float4 v;
+  asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(a) : "memory");
+  return v;
+}
+DEV uint4 ldg128(const void *p) { return *(const uint4 *)p; }
+DEV float4 ldg128f(const void *p) { return *(const float4 *)p; }
+// ldcg128f reads past the L1 cache: what another block has just written.
+DEV float4 ldcg128f(const void *p) { return __ldcg((const float4 *)p); }
+DEV void stg128(void *p, uint4 v) { *(uint4 *)p = v; }
+DEV void stg128f(void *p, float4 v) { *(float4 *)p = v; }
+
+DEV void ldmatrix4(uint32_t *r, smem_t a) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(a) : "memory");
+}
+DEV void ldmatrix4t(uint32_t *r, smem_t a) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(a) : "memory");
+}
+DEV void ldmatrix2t(uint32_t *r, smem_t a) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(a) : "memory");
+}
+// mma adds A (16x16) · B (16x8) to c, the accumulators of one m16n8k16.
+template <bool BF> DEV void mma(float *c, const uint32_t *a, uint32_t b0, uint32_t b1) {
+  if constexpr (BF)
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  else
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+template <bool BF> DEV uint32_t pack2(float lo, float hi) {
+  uint32_t u;
+  if constexpr (BF) asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(u) : "f"(hi), "f"(lo));
+  else asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(u) : "f"(hi), "f"(lo));
+  return u;
+}
+template <bool BF> DEV float unpack(uint16_t h) {
+  if constexpr (BF) return __uint_as_float((uint32_t)h << 16);
+  float f;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h));
+  return f;
+}
+// exp2_2 gives the half pair 2^lo, 2^hi: what attention's weights need. f16 takes
+// one operation for both (sm_75 and up).
+template <bool BF> DEV uint32_t exp2_2(float lo, float hi) {
+  if constexpr (BF) {
+    float a, b;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(a) : "f"(lo));
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(hi));
+    return pack2<true>(a, b);
+  }
+  uint32_t u = pack2<false>(lo, hi), v;
+  asm("ex2.approx.f16x2 %0, %1;" : "=r"(v) : "r"(u));
+  return v;
+}
+DEV float exp2f_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+DEV float rcp_fast(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+
+// pdl_wait waits for the launches before this one, pdl_launch lets the next one
+// start its prologue; both do nothing unless the launch asks for it.
+DEV void pdl_wait() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+DEV void pdl_launch() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+#endif
+
+template <bool BF> DEV float lo2(uint32_t u) { return unpack<BF>((uint16_t)u); }
+template <bool BF> DEV float hi2(uint32_t u) { return unpack<BF>((uint16_t)(u >> 16)); }
+// unpack8 widens 16 bytes to eight values.
+template <bool BF> DEV void unpack8(float *v, uint4 u) {
+  v[0] = lo2<BF>(u.x), v[1] = hi2<BF>(u.x), v[2] = lo2<BF>(u.y), v[3] = hi2<BF>(u.y);
+  v[4] = lo2<BF>(u.z), v[5] = hi2<BF>(u.z), v[6] = lo2<BF>(u.w), v[7] = hi2<BF>(u.w);
+}
+template <bool BF> DEV uint4 pack8(const float *v) {
+  return make_uint4(pack2<BF>(v[0], v[1]), pack2<BF>(v[2], v[3]), pack2<BF>(v[4], v[5]), pack2<BF>(v[6], v[7]));
+}
