@@ -129,9 +129,12 @@ DEV float4 lds128f(smem_t a) { float4 v; memcpy(&v, shared(a, 16), 16); return v
 DEV void sts128(smem_t a, uint4 v) { memcpy(shared(a, 16), &v, 16); }
 DEV void sts64(smem_t a, float x, float y) { float v[2] = {x, y}; memcpy(shared(a, 8), v, 8); }
 DEV void sts32(smem_t a, uint32_t v) { memcpy(shared(a, 4), &v, 4); }
+DEV float lds32f(smem_t a) { float v; memcpy(&v, shared(a, 4), 4); return v; }
+DEV uint32_t f32_bits(float v) { uint32_t u; memcpy(&u, &v, 4); return u; }
 DEV uint4 ldg128(const void *p) { aligned(p, 16); uint4 v; memcpy(&v, p, 16); return v; }
 DEV float4 ldg128f(const void *p) { aligned(p, 16); float4 v; memcpy(&v, p, 16); return v; }
 DEV float4 ldcg128f(const void *p) { return ldg128f(p); }
+DEV float2 ldcg64f(const void *p) { aligned(p, 8); float2 v; memcpy(&v, p, 8); return v; }
 DEV void stg128(void *p, uint4 v) { aligned(p, 16); memcpy(p, &v, 16); }
 DEV void stg128f(void *p, float4 v) { aligned(p, 16); memcpy(p, &v, 16); }
 

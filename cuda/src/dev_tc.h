@@ -39,10 +39,13 @@ DEV float4 lds128f(smem_t a) {
   asm volatile("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(a) : "memory");
   return v;
 }
+DEV float lds32f(smem_t a) { float v; asm volatile("ld.shared.f32 %0, [%1];" : "=f"(v) : "r"(a) : "memory"); return v; }
+DEV uint32_t f32_bits(float v) { return __float_as_uint(v); }
 DEV uint4 ldg128(const void *p) { return *(const uint4 *)p; }
 DEV float4 ldg128f(const void *p) { return *(const float4 *)p; }
 // ldcg128f reads past the L1 cache: what another block has just written.
 DEV float4 ldcg128f(const void *p) { return __ldcg((const float4 *)p); }
+DEV float2 ldcg64f(const void *p) { return __ldcg((const float2 *)p); }
 DEV void stg128(void *p, uint4 v) { *(uint4 *)p = v; }
 DEV void stg128f(void *p, float4 v) { *(float4 *)p = v; }
 
