@@ -7,6 +7,11 @@
 #include <map>
 #include <string>
 #include <vector>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(p, n)
+#endif
 
 #if defined(__x86_64__)
 extern "C" void tcemu_switch(void **save, void *to);
@@ -38,7 +43,7 @@ struct Fiber {
   bool done;
   dim3 t;
   std::vector<Copy> copies;
-  int group;
+  int group, bars; // barriers passed
 };
 struct Warp { unsigned gen, arrived, live; alignas(16) char buf[2][32 * 128]; };
 struct Barrier { unsigned gen, arrived; };
@@ -69,6 +74,7 @@ static void back(const unsigned *on, unsigned gen) {
 static void release(Barrier &b, unsigned n) { if (n && b.arrived >= n) { b.arrived = 0; b.gen++; } }
 void bar_sync(int id, int threads) {
   Barrier &b = B.bar[id];
+  B.f[B.cur].bars++;
   unsigned g = b.gen;
   b.arrived++;
   release(b, threads);
@@ -132,6 +138,8 @@ static void fiber_main() {
   B.k(B.call);
   Fiber &f = B.f[B.cur];
   if (!f.copies.empty()) fail("a thread ended with cp.async in flight");
+  for (size_t i = B.cur & ~31; i < B.f.size() && i < (size_t)(B.cur | 31); i++)
+    if (B.f[i].done && B.f[i].bars != f.bars) fail("a barrier that not every lane of a warp reaches");
   B.w[B.cur >> 5].live &= ~(1u << lane);
   B.live--;
   release(B.bar[0], B.live);
@@ -143,6 +151,7 @@ static void start(int n) {
     B.stacks = (char *)mmap(0, (size_t)n * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     B.cap = n;
   }
+  ASAN_UNPOISON_MEMORY_REGION(B.stacks, (size_t)n * STACK); // fibers never return from their first frames
   int nw = (n + 31) / 32;
   B.f.resize(n), B.w.resize(nw), B.live = n;
   memset(B.bar, 0, sizeof B.bar);
@@ -152,7 +161,7 @@ static void start(int n) {
   }
   for (int i = 0; i < n; i++) {
     Fiber &f = B.f[i];
-    f.on = 0, f.done = false, f.copies.clear(), f.group = 0;
+    f.on = 0, f.done = false, f.copies.clear(), f.group = f.bars = 0;
     f.t = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
     void **sp = (void **)(B.stacks + (size_t)(i + 1) * STACK);
 #if defined(__x86_64__)
@@ -200,9 +209,10 @@ int run(thunk t, const unsigned *d, const void *call) {
   const char *e = getenv("TC_EMU_ORDER");
   B.seed = e ? atoi(e) * 2654435761u : 0;
   B.k = t, B.call = call, smem_size = d[6];
+  bool backwards = B.seed & 1;
   unsigned long long all = (unsigned long long)d[0] * d[1] * d[2];
   for (unsigned long long i = 0; i < all; i++) {
-    unsigned long long j = B.seed & 1 ? all - 1 - i : i;
+    unsigned long long j = backwards ? all - 1 - i : i;
     blockIdx = {(unsigned)(j % d[0]), (unsigned)(j / d[0] % d[1]), (unsigned)(j / d[0] / d[1])};
     memset(smem, 0xff, d[6]); // NaNs: reads of shared memory nobody wrote show
     if (int r = run_block()) return r;
