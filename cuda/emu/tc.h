@@ -128,6 +128,7 @@ DEV uint4 lds128(smem_t a) { uint4 v; memcpy(&v, shared(a, 16), 16); return v; }
 DEV float4 lds128f(smem_t a) { float4 v; memcpy(&v, shared(a, 16), 16); return v; }
 DEV void sts128(smem_t a, uint4 v) { memcpy(shared(a, 16), &v, 16); }
 DEV void sts64(smem_t a, float x, float y) { float v[2] = {x, y}; memcpy(shared(a, 8), v, 8); }
+DEV void sts16(smem_t a, uint16_t v) { memcpy(shared(a, 2), &v, 2); }
 DEV void sts32(smem_t a, uint32_t v) { memcpy(shared(a, 4), &v, 4); }
 DEV float lds32f(smem_t a) { float v; memcpy(&v, shared(a, 4), 4); return v; }
 DEV uint32_t f32_bits(float v) { uint32_t u; memcpy(&u, &v, 4); return u; }

@@ -76,15 +76,26 @@ template <bool BF, int BM_, int BN_, int WM, int WN> struct Tile {
   // leaves its sums in part ([tile][split][BM][BN]); the last to come adds them
   // in order, whatever the order they came in, and writes. s is the shared
   // memory, free by now.
+  //
+  // Sums go through shared memory, 16 x 32 a warp at a time, so that a lane gets 8
+  // neighbours of one row: 16-byte accesses instead of 4. The loops stay rolled, or
+  // the code of the activations would be there dozens of times.
   template <class Row> DEV_M void finish(smem_t s, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
     int lane = threadIdx.x & 31, w = threadIdx.x >> 5, wm = (w / WARPS_N) * WM, wn = (w % WARPS_N) * WN;
     smem_t st = s + w * (16 * 40 * 4);
     if (splits > 1) {
       float *mine = part + (size_t)split * BM * BN;
-      sweep(st, [&](int r, int c, smem_t at) {
-        float *p = mine + (wm + r) * BN + wn + c;
-        stg128f(p, lds128f(at)), stg128f(p + 4, lds128f(at + 16));
-      });
+#pragma unroll 1
+      for (int b = 0; b < BLOCKS; b++) {
+        stage(st, b);
+#pragma unroll
+        for (int k = 0; k < 2; k++) {
+          int r = k * 8 + (lane >> 2), c = (lane & 3) * 8;
+          float *p = mine + (wm + b / (WN / 32) * 16 + r) * BN + wn + b % (WN / 32) * 32 + c;
+          smem_t at = st + ((r * 40 + c) << 2);
+          stg128f(p, lds128f(at)), stg128f(p + 4, lds128f(at + 16));
+        }
+      }
       __threadfence();
       __syncthreads();
       if (threadIdx.x == 0) sts32(s, atomicAdd(count, 1u));
@@ -94,54 +105,52 @@ template <bool BF, int BM_, int BN_, int WM, int WN> struct Tile {
       if (!last) return;
       __threadfence();
       if (threadIdx.x == 0) *count = 0; // for the next launch
-      for (int i = 0; i < WM / 16; i++)
-        for (int j = 0; j < WN / 32; j++)
-          for (int k = lane; k < 64; k += 32) {
-            int r = i * 16 + (k >> 2), c = j * 32 + (k & 3) * 8;
-            float v[8] = {}, g[8] = {};
-            for (int q = 0; q < splits; q++) {
-              const float *p = part + (size_t)q * BM * BN + (wm + r) * BN + wn + c;
-              add8(v, ldcg128f(p), ldcg128f(p + 4));
-              if (e.flags & OUT_GEGLU && (k & 3) < 2) add8(g, ldcg128f(p + 16), ldcg128f(p + 20));
-            }
-            emit(e, row(wm + r), n0 + wn + c, v, g);
-          }
-      return;
     }
-    sweep(st, [&](int r, int c, smem_t at) {
-      float v[8] = {}, g[8] = {};
-      add8(v, lds128f(at), lds128f(at + 16));
-      if (e.flags & OUT_GEGLU && (c & 31) < 16) add8(g, lds128f(at + 64), lds128f(at + 80));
-      emit(e, row(wm + r), n0 + wn + c, v, g);
-    });
+#pragma unroll 1
+    for (int b = 0; b < BLOCKS; b++) {
+      if (splits == 1) stage(st, b);
+#pragma unroll 1
+      for (int k = 0; k < 2; k++) {
+        int r = k * 8 + (lane >> 2), c = (lane & 3) * 8, tr = wm + b / (WN / 32) * 16 + r, tc = wn + b % (WN / 32) * 32 + c;
+        bool gate = e.flags & OUT_GEGLU && c < 16;
+        float v[8] = {}, g[8] = {};
+        if (splits == 1) {
+          smem_t at = st + ((r * 40 + c) << 2);
+          add8(v, lds128f(at), lds128f(at + 16));
+          if (gate) add8(g, lds128f(at + 64), lds128f(at + 80));
+        } else
+#pragma unroll 1
+          for (int q = 0; q < splits; q++) {
+            const float *p = part + (size_t)q * BM * BN + tr * BN + tc;
+            add8(v, ldcg128f(p), ldcg128f(p + 4));
+            if (gate) add8(g, ldcg128f(p + 16), ldcg128f(p + 20));
+          }
+        emit(e, row(tr), n0 + tc, v, g);
+      }
+    }
   }
 
 private:
+  static constexpr int BLOCKS = (WM / 16) * (WN / 32);
   static DEV_M void add8(float *v, float4 a, float4 b) {
     v[0] += a.x, v[1] += a.y, v[2] += a.z, v[3] += a.w, v[4] += b.x, v[5] += b.y, v[6] += b.z, v[7] += b.w;
   }
-  // sweep passes the warp's sums through 16 x 32 values of shared memory, so that
-  // a lane gets 8 neighbours of one row: 16-byte accesses instead of 4.
-  template <class F> DEV_M void sweep(smem_t st, F f) {
+  // stage puts block b of the warp's sums, 16 x 32, into rows of 40 floats. Each
+  // block has its own predicated stores: registers have no run-time index.
+  DEV_M void stage(smem_t st, int b) {
     int lane = threadIdx.x & 31;
+    smem_t p = st + (((lane >> 2) * 40 + (lane & 3) * 2) << 2);
+    __syncwarp();
 #pragma unroll
-    for (int i = 0; i < WM / 16; i++)
-#pragma unroll
-      for (int j = 0; j < WN / 32; j++) {
-        __syncwarp();
+    for (int i = 0; i < BLOCKS; i++)
+      if (i == b) {
 #pragma unroll
         for (int t = 0; t < 4; t++) {
-          const float *a = acc[i][j * 4 + t];
-          smem_t p = st + (((lane >> 2) * 40 + t * 8 + (lane & 3) * 2) << 2);
-          sts64(p, a[0], a[1]), sts64(p + 8 * 160, a[2], a[3]);
-        }
-        __syncwarp();
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-          int r = k * 8 + (lane >> 2), c = (lane & 3) * 8;
-          f(i * 16 + r, j * 32 + c, st + ((r * 40 + c) << 2));
+          const float *a = acc[i / (WN / 32)][i % (WN / 32) * 4 + t];
+          sts64(p + t * 32, a[0], a[1]), sts64(p + t * 32 + 8 * 160, a[2], a[3]);
         }
       }
+    __syncwarp();
   }
   // emit finishes 8 columns from n on of one row; g are the gates.
   static DEV_M void emit(const Epilogue &e, int m, int n, float *v, float *g) {
@@ -202,16 +211,12 @@ DEV void tc_split(int kt, int splits, int split, int *k0, int *k1) {
   *k0 = (int)((long long)kt * split / splits), *k1 = (int)((long long)kt * (split + 1) / splits);
 }
 
-// tc_load8 copies 16 bytes or, from an address that isn't a multiple of 16,
-// gathers n values one by one; the rest of the 8 becomes zeros.
+// tc_load8 copies 16 bytes or, from an address that isn't a multiple of 16, n
+// values one by one; the rest of the 8 becomes zeros.
 DEV void tc_load8(smem_t d, const uint16_t *s, int n, bool wide) {
   n = n < 0 ? 0 : n > 8 ? 8 : n;
-  if (wide) {
-    cp_async16(d, s, n * 2);
-    return;
-  }
-  uint32_t v[8];
-#pragma unroll
-  for (int i = 0; i < 8; i++) v[i] = i < n ? s[i] : 0;
-  sts128(d, make_uint4(v[0] | v[1] << 16, v[2] | v[3] << 16, v[4] | v[5] << 16, v[6] | v[7] << 16));
+  if (wide) cp_async16(d, s, n * 2);
+  else
+#pragma unroll 1
+    for (int i = 0; i < 8; i++) sts16(d + i * 2, i < n ? s[i] : 0);
 }
