@@ -105,6 +105,17 @@ static inline unsigned char *shared(uint32_t a, int n) {
   if (a + n > smem_size) fail("shared access beyond the launch's size");
   return smem + a;
 }
+// TMA, mbarriers and wgmma, as on a Hopper GPU. A tma_load poisons its target, is done at
+// some later turn and only then counts its bytes. wgmma captures its operands in registers
+// at once, poisons the sums, and reads shared memory and gives the sums at the wait.
+struct __attribute__((aligned(64))) TMap { const void *p; uint64_t cols, rows, stride; uint32_t box_cols, box_rows; }; // stride in bytes
+void mb_init(uint32_t b, int n);
+void mb_arrive(uint32_t b, int bytes);
+void mb_wait(uint32_t b, int parity);
+void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y);
+void wgmma(bool bf, int n, float *d, const uint32_t *a, uint64_t da, uint64_t db);
+void wgmma_commit();
+void wgmma_wait(int left);
 void count_banks(const uint32_t *a, int n); // n addresses of 16 bytes, 8 a phase
 } // namespace tcemu
 using namespace tcemu;
@@ -193,3 +204,13 @@ DEV float exp2f_fast(float x) { return exp2f(x); }
 DEV float rcp_fast(float x) { return 1.0f / x; }
 DEV void pdl_wait() {}
 DEV void pdl_launch() {}
+template <int ID, int N> DEV void bar_sync() { tcemu::bar_sync(ID, N); }
+DEV void mb_fence_init() {}
+DEV void mb_arrive(smem_t b) { tcemu::mb_arrive(b, 0); }
+DEV void mb_expect(smem_t b, int n) { tcemu::mb_arrive(b, n); }
+DEV void wgmma_fence() {}
+template <bool BF, int N> DEV void wgmma(float *d, uint64_t a, uint64_t b) { tcemu::wgmma(BF, N, d, 0, a, b); }
+template <bool BF, int N> DEV void wgmma_a(float *d, const uint32_t *a, uint64_t b) { tcemu::wgmma(BF, N, d, a, 0, b); }
+template <int N> DEV void wgmma_wait() { tcemu::wgmma_wait(N); }
+template <int N> DEV void regs_more() {}
+template <int N> DEV void regs_less() {}

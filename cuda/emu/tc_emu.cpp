@@ -36,6 +36,10 @@ thread_local Stats stats;
 
 enum { STACK = (192 << 10) + 448 }; // not a power of two: stacks must not share cache sets
 struct Copy { uint32_t d; const void *s; int n, group; };
+struct Mma { float *d; bool bf, regs; int n, group; uint32_t a[4]; uint64_t da, db; };
+struct Sums { float *d; std::vector<float> v; }; // what d will be
+struct Load { uint32_t d; TMap m; uint32_t bar; int x, y; };
+struct Mbarrier { unsigned phase; int count, left, bytes; };
 struct Fiber {
   void *sp;
   const unsigned *on; // runs again when *on != gen
@@ -44,6 +48,9 @@ struct Fiber {
   dim3 t;
   std::vector<Copy> copies;
   int group, bars; // barriers passed
+  std::vector<Mma> mmas;
+  std::vector<Sums> sums;
+  int mma_group;
 };
 struct Warp { unsigned gen, arrived, live; alignas(16) char buf[2][32 * 128]; };
 struct Barrier { unsigned gen, arrived; };
@@ -56,6 +63,8 @@ static thread_local struct {
   int cur;
   unsigned live;
   Barrier bar[16];
+  std::map<uint32_t, Mbarrier> mbars;
+  std::vector<Load> loads;
   thunk k;
   const void *call;
   unsigned seed;
@@ -134,10 +143,120 @@ void count_banks(const uint32_t *a, int n) {
   }
 }
 
+static Mbarrier &mbar(uint32_t b) {
+  shared(b, 8);
+  auto i = B.mbars.find(b);
+  if (i == B.mbars.end()) fail("an mbarrier that was not initialised");
+  return i->second;
+}
+static void turn(Mbarrier &m) {
+  if (m.left == 0 && m.bytes == 0) m.left = m.count, m.phase++;
+}
+void mb_init(uint32_t b, int n) { shared(b, 8); B.mbars[b] = {0, n, n, 0}; }
+void mb_arrive(uint32_t b, int bytes) {
+  Mbarrier &m = mbar(b);
+  m.bytes += bytes;
+  if (--m.left < 0) fail("more arrivals at an mbarrier than it counts");
+  turn(m);
+}
+void mb_wait(uint32_t b, int parity) {
+  Mbarrier &m = mbar(b);
+  while ((m.phase & 1) == (unsigned)parity) back(&m.phase, m.phase);
+}
+void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y) {
+  uint32_t n = m->box_cols * m->box_rows * 2;
+  if (d & 1023 || d + n > smem_size) fail("tma_load to a wrong address");
+  if (m->box_cols != 64 || m->box_rows > 256 || m->stride & 15) fail("a tensor map that TMA refuses");
+  aligned(m->p, 16);
+  memset(smem + d, 0xff, n);
+  mbar(bar);
+  B.loads.push_back({d, *m, bar, x, y});
+}
+static void do_load(size_t i) {
+  Load l = B.loads[i];
+  B.loads.erase(B.loads.begin() + i);
+  const TMap &m = l.m;
+  for (uint32_t r = 0; r < m.box_rows; r++)
+    for (uint32_t c = 0; c < m.box_cols; c++) {
+      long long y = (long long)l.y + r, x = (long long)l.x + c;
+      uint16_t v = 0;
+      if (x >= 0 && y >= 0 && x < (long long)m.cols && y < (long long)m.rows) memcpy(&v, (const char *)m.p + y * m.stride + x * 2, 2);
+      uint32_t a = l.d + r * 128 + c * 2;
+      memcpy(smem + (a ^ (a >> 3 & 0x70)), &v, 2); // the 128-byte swizzle
+    }
+  Mbarrier &b = mbar(l.bar);
+  b.bytes -= m.box_cols * m.box_rows * 2;
+  turn(b);
+}
+void wgmma(bool bf, int n, float *d, const uint32_t *a, uint64_t da, uint64_t db) {
+  Fiber &f = B.f[B.cur];
+  bool known = false;
+  for (Sums &s : f.sums) known |= s.d == d;
+  if (!known) {
+    f.sums.push_back({d, std::vector<float>(d, d + n / 2)});
+    for (int i = 0; i < n / 2; i++) d[i] = NAN;
+  }
+  f.mmas.push_back({d, bf, a != 0, n, f.mma_group, {}, da, db});
+  if (a) memcpy(f.mmas.back().a, a, 16);
+}
+void wgmma_commit() { B.f[B.cur].mma_group++; }
+// The value at row r, column k of what a descriptor shows.
+static float described(uint64_t d, int r, int k, bool bf) {
+  uint32_t start = (d & 0x3fff) << 4, rows8 = (d >> 32 & 0x3fff) << 4;
+  if (d >> 62 != 1 || start & 0x380 || d >> 49 & 7) fail("a wgmma descriptor other than an aligned 128-byte swizzle");
+  uint32_t a = start + r / 8 * rows8 + r % 8 * 128 + k * 2;
+  uint16_t h;
+  memcpy(&h, shared(a ^ (a >> 3 & 0x70), 2), 2);
+  return bf ? from_bf16(h) : from_f16(h);
+}
+// flush does the current warp's wgmmas up to the last groups: rows 16w of each.
+static void flush(char *lefts) {
+  int first = B.cur & ~31, w = first >> 5 & 3;
+  Fiber *f = &B.f[first];
+  int left = *(int *)lefts;
+  size_t k = 0;
+  for (; k < f->mmas.size() && f->mmas[k].group < f->mma_group - left; k++) {
+    Mma m = f->mmas[k];
+    std::vector<float> A(256), b(m.n * 16);
+    for (int l = 0; l < 32; l++) {
+      if (f[l].mmas.size() <= k || f[l].mmas[k].db != m.db || f[l].mmas[k].da != m.da || f[l].mmas[k].n != m.n) fail("wgmmas that differ between the lanes of a warp");
+      for (int i = 0; m.regs && i < 8; i++) {
+        uint16_t h = f[l].mmas[k].a[i >> 1] >> (i & 1) * 16;
+        A[((l >> 2) + 8 * (i >> 1 & 1)) * 16 + 2 * (l & 3) + 8 * (i >> 2) + (i & 1)] = m.bf ? from_bf16(h) : from_f16(h);
+      }
+    }
+    for (int i = 0; !m.regs && i < 256; i++) A[i] = described(m.da, w * 16 + i / 16, i % 16, m.bf);
+    for (int c = 0; c < m.n; c++)
+      for (int j = 0; j < 16; j++) b[j * m.n + c] = described(m.db, c, j, m.bf);
+    std::vector<float> s(16 * m.n, 0.0f);
+    for (int r = 0; r < 16; r++)
+      for (int j = 0; j < 16; j++)
+        for (int c = 0; c < m.n; c++) s[r * m.n + c] += A[r * 16 + j] * b[j * m.n + c];
+    for (int l = 0; l < 32; l++)
+      for (Sums &o : f[l].sums)
+        if (o.d == f[l].mmas[k].d)
+          for (int i = 0; i < m.n / 2; i++) o.v[i] += s[((l >> 2) + 8 * (i >> 1 & 1)) * m.n + i / 4 * 8 + 2 * (l & 3) + (i & 1)];
+  }
+  for (int l = 0; l < 32; l++) {
+    Fiber &g = f[l];
+    if (g.mma_group != f->mma_group || g.mmas.size() != f->mmas.size() + (l ? k : 0)) fail("wgmmas that differ between the lanes of a warp");
+    g.mmas.erase(g.mmas.begin(), g.mmas.begin() + k);
+    for (size_t i = 0; i < g.sums.size();) {
+      bool busy = false;
+      for (Mma &m : g.mmas) busy |= m.d == g.sums[i].d;
+      if (busy) { i++; continue; }
+      memcpy(g.sums[i].d, g.sums[i].v.data(), g.sums[i].v.size() * 4);
+      g.sums.erase(g.sums.begin() + i);
+    }
+  }
+}
+void wgmma_wait(int left) { exchange(~0u, &left, sizeof left, flush); }
+
 static void fiber_main() {
   B.k(B.call);
   Fiber &f = B.f[B.cur];
   if (!f.copies.empty()) fail("a thread ended with cp.async in flight");
+  if (!f.mmas.empty()) fail("a thread ended with wgmma in flight");
   for (size_t i = B.cur & ~31; i < B.f.size() && i < (size_t)(B.cur | 31); i++)
     if (B.f[i].done && B.f[i].bars != f.bars) fail("a barrier that not every lane of a warp reaches");
   B.w[B.cur >> 5].live &= ~(1u << lane);
@@ -155,6 +274,7 @@ static void start(int n) {
   int nw = (n + 31) / 32;
   B.f.resize(n), B.w.resize(nw), B.live = n;
   memset(B.bar, 0, sizeof B.bar);
+  B.mbars.clear(), B.loads.clear();
   for (int i = 0; i < nw; i++) {
     int l = n - i * 32;
     B.w[i].gen = B.w[i].arrived = 0, B.w[i].live = l >= 32 ? ~0u : (1u << l) - 1;
@@ -162,6 +282,7 @@ static void start(int n) {
   for (int i = 0; i < n; i++) {
     Fiber &f = B.f[i];
     f.on = 0, f.done = false, f.copies.clear(), f.group = f.bars = 0;
+    f.mmas.clear(), f.sums.clear(), f.mma_group = 0;
     f.t = {i % blockDim.x, i / blockDim.x % blockDim.y, i / (blockDim.x * blockDim.y)};
     void **sp = (void **)(B.stacks + (size_t)(i + 1) * STACK);
 #if defined(__x86_64__)
@@ -196,11 +317,13 @@ static int run_block() {
         }
       } while (p);
     }
+    if (!B.loads.empty() && (!any || !B.seed || rnd() & 1)) do_load(B.seed ? rnd() % B.loads.size() : 0), any = true;
     if (!any) {
       fprintf(stderr, "cuda emulator: deadlock: a barrier or warp operation that not every thread reaches\n");
       return 719;
     }
   }
+  if (!B.loads.empty()) fail("a block ended with tma_load in flight");
   return 0;
 }
 int run(thunk t, const unsigned *d, const void *call) {

@@ -97,6 +97,9 @@ template <bool BF> DEV uint32_t exp2_2(float lo, float hi) {
 DEV float exp2f_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 DEV float rcp_fast(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 
+// bar_sync is a barrier among N threads; 0 is __syncthreads' own.
+template <int ID, int N> DEV void bar_sync() { asm volatile("bar.sync %0, %1;" ::"n"(ID), "n"(N) : "memory"); }
+
 // pdl_wait waits for the launches before this one, pdl_launch lets the next one
 // start its prologue; both do nothing unless the launch asks for it.
 DEV void pdl_wait() {
@@ -109,6 +112,30 @@ DEV void pdl_launch() {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
+
+// A CUtensorMap, passed as a __grid_constant__ parameter.
+struct __align__(64) TMap { unsigned char b[128]; };
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+// mb_* work on an mbarrier, 8 bytes of shared memory. mb_wait returns once the phase of
+// this parity (0 at first) is complete; mb_expect arrives and announces n bytes of tma_load.
+DEV void mb_init(smem_t b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(b), "r"(n) : "memory"); }
+DEV void mb_fence_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+DEV void mb_arrive(smem_t b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(b) : "memory"); }
+DEV void mb_expect(smem_t b, int n) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(b), "r"(n) : "memory"); }
+DEV void mb_wait(smem_t b, int parity) {
+  asm volatile("{\n.reg .pred P;\nL:\nmbarrier.try_wait.parity.shared::cta.b64 P, [%0], %1;\n@P bra D;\nbra L;\nD:\n}" ::"r"(b), "r"(parity) : "memory");
+}
+// tma_load copies the map's box at column x, row y; what lies outside is zero.
+DEV void tma_load(smem_t d, const TMap *m, smem_t bar, int x, int y) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(d), "l"(m), "r"(bar), "r"(x), "r"(y) : "memory");
+}
+DEV void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+DEV void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+template <int N> DEV void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
+template <int N> DEV void regs_more() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N)); }
+template <int N> DEV void regs_less() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N)); }
+#include "tc_wgmma.h"
+#endif
 #endif
 
 template <bool BF> DEV float lo2(uint32_t u) { return unpack<BF>((uint16_t)u); }
@@ -120,4 +147,10 @@ template <bool BF> DEV void unpack8(float *v, uint4 u) {
 }
 template <bool BF> DEV uint4 pack8(const float *v) {
   return make_uint4(pack2<BF>(v[0], v[1]), pack2<BF>(v[2], v[3]), pack2<BF>(v[4], v[5]), pack2<BF>(v[6], v[7]));
+}
+
+// wg_desc describes rows of 64 halves in shared memory as TMA's 128-byte swizzle lays
+// them, 8 rows in 1024 bytes; a is a multiple of 1024 plus 32 for each 16 columns.
+DEV uint64_t wg_desc(smem_t a) {
+  return (uint64_t)((a & 0x3ffff) >> 4) | (uint64_t)1 << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }

@@ -15,15 +15,6 @@
 // Limits: elements of x, x2, W below 2^32; H, W, OH, OW below 2^15.
 #include "tc_tile.h"
 
-struct ConvArgs {
-  Epilogue e;
-  const void *x, *x2, *W;
-  const float *scale, *shift;
-  float *part;
-  unsigned *count;
-  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act;
-};
-
 // Tap walks along K in steps of 32: the chunk of 8 channels and the kernel's
 // position that this thread's chunk lies at.
 struct Tap {

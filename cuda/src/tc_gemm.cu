@@ -17,15 +17,6 @@
 // Limits: M·lda, Nw·ldw below 2^31 elements.
 #include "tc_tile.h"
 
-struct GemmArgs {
-  Epilogue e;
-  const void *A, *W;
-  float *part;
-  unsigned *count;
-  long long strideA, strideW, strideC, strideR; // elements from one batch item to the next
-  int M, Nw, K, lda, ldw, pad;
-};
-
 template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs &g) {
   typedef Tile<BF, BM, BN, WM, WN> T;
   TC_SMEM(smem);

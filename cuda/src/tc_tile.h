@@ -42,76 +42,78 @@ struct Epilogue {
 };
 enum { OUT_F32 = 1, OUT_GEGLU = 2 };
 
+// The arguments of the GEMMs (tc_gemm.cu, tc_gemm90.cu) and the convolutions.
+struct GemmArgs {
+  Epilogue e;
+  const void *A, *W;
+  float *part;
+  unsigned *count;
+  long long strideA, strideW, strideC, strideR; // elements from one batch item to the next
+  int M, Nw, K, lda, ldw, splits; // splits: of tc_gemm90.cu, whose grid does not say
+};
+
+struct ConvArgs {
+  Epilogue e;
+  const void *x, *x2, *W;
+  const float *scale, *shift;
+  float *part;
+  unsigned *count;
+  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act;
+};
+
 // tc_chunk gives the address of 16-byte chunk q (0 to 3) of row r of a tile with
 // 64-byte rows. Two rows share the 32 banks and the XOR moves each pair's chunks,
 // so any 8 rows r..r+7 (r a multiple of 8) of one q lie in different banks.
 DEV smem_t tc_chunk(smem_t base, int r, int q) { return base + r * 64 + ((q ^ (r >> 1 & 3)) << 4); }
 
-// A BM x BN tile computed in steps of 32 along K by warps of WM x WN.
-template <bool BF, int BM_, int BN_, int WM, int WN> struct Tile {
-  static constexpr int BM = BM_, BN = BN_, WARPS_N = BN / WN, NT = 32 * (BM / WM) * WARPS_N;
-  static constexpr int A_BYTES = BM * 64, STAGE = (BM + BN) * 64;
-  float acc[WM / 16][WN / 8][4] = {};
+// Output writes what warps of WM x WN sums have computed of a BM x BN tile.
+// Blocks of 16 rows of one warp are STEP rows apart.
+template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> struct Output {
+  typedef float Acc[WM / 16][WN / 8][4];
+  static constexpr int BYTES = THREADS / 32 * 16 * 40 * 4;
 
-  DEV_M void step(smem_t sa, smem_t sb) {
-    int lane = threadIdx.x & 31, w = threadIdx.x >> 5;
-    int ra = (w / WARPS_N) * WM + (lane & 15), rb = (w % WARPS_N) * WN + (lane & 7) + (lane >> 4 << 3);
-#pragma unroll
-    for (int kk = 0; kk < 2; kk++) {
-      uint32_t a[WM / 16][4], b[WN / 16][4];
-      smem_t pa = tc_chunk(sa, ra, kk * 2 + (lane >> 4)), pb = tc_chunk(sb, rb, kk * 2 + (lane >> 3 & 1));
-#pragma unroll
-      for (int i = 0; i < WM / 16; i++) ldmatrix4(a[i], pa + i * 1024);
-#pragma unroll
-      for (int j = 0; j < WN / 16; j++) ldmatrix4(b[j], pb + j * 1024);
-#pragma unroll
-      for (int i = 0; i < WM / 16; i++)
-#pragma unroll
-        for (int j = 0; j < WN / 8; j++) mma<BF>(acc[i][j], a[i], b[j >> 1][(j & 1) * 2], b[j >> 1][(j & 1) * 2 + 1]);
-    }
-  }
-
-  // finish writes the tile, whose first column is n0. row(r) gives the row of C
-  // for tile row r, or a negative number for none. With splits > 1 every block
-  // leaves its sums in part ([tile][split][BM][BN]); the last to come adds them
-  // in order, whatever the order they came in, and writes. s is the shared
-  // memory, free by now.
+  // run writes the tile, whose first column is n0. row(r) gives the row of C for
+  // tile row r, or a negative number for none. With splits > 1 every block leaves
+  // its sums in part ([tile][split][BM][BN]); the last to come adds them in order,
+  // whatever the order they came in, and writes. The THREADS threads that call it
+  // meet at barrier 1; t counts them, s is BYTES of shared memory that is theirs,
+  // and the warp's sums start at wm, wn in the tile.
   //
   // Sums go through shared memory, 16 x 32 a warp at a time, so that a lane gets 8
   // neighbours of one row: 16-byte accesses instead of 4. The loops stay rolled, or
   // the code of the activations would be there dozens of times.
-  template <class Row> DEV_M void finish(smem_t s, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
-    int lane = threadIdx.x & 31, w = threadIdx.x >> 5, wm = (w / WARPS_N) * WM, wn = (w % WARPS_N) * WN;
-    smem_t st = s + w * (16 * 40 * 4);
+  template <class Row> static DEV_M void run(Acc &acc, smem_t s, int t, int wm, int wn, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
+    int lane = t & 31;
+    smem_t st = s + (t >> 5) * (16 * 40 * 4);
     if (splits > 1) {
       float *mine = part + (size_t)split * BM * BN;
 #pragma unroll 1
       for (int b = 0; b < BLOCKS; b++) {
-        stage(st, b);
+        stage(acc, st, b);
 #pragma unroll
         for (int k = 0; k < 2; k++) {
           int r = k * 8 + (lane >> 2), c = (lane & 3) * 8;
-          float *p = mine + (wm + b / (WN / 32) * 16 + r) * BN + wn + b % (WN / 32) * 32 + c;
+          float *p = mine + (wm + b / (WN / 32) * STEP + r) * BN + wn + b % (WN / 32) * 32 + c;
           smem_t at = st + ((r * 40 + c) << 2);
           stg128f(p, lds128f(at)), stg128f(p + 4, lds128f(at + 16));
         }
       }
       __threadfence();
-      __syncthreads();
-      if (threadIdx.x == 0) sts32(s, atomicAdd(count, 1u));
-      __syncthreads();
+      bar_sync<1, THREADS>();
+      if (t == 0) sts32(s, atomicAdd(count, 1u));
+      bar_sync<1, THREADS>();
       bool last = lds128(s).x == (unsigned)splits - 1;
-      __syncthreads();
+      bar_sync<1, THREADS>();
       if (!last) return;
       __threadfence();
-      if (threadIdx.x == 0) *count = 0; // for the next launch
+      if (t == 0) *count = 0; // for the next launch
     }
 #pragma unroll 1
     for (int b = 0; b < BLOCKS; b++) {
-      if (splits == 1) stage(st, b);
+      if (splits == 1) stage(acc, st, b);
 #pragma unroll 1
       for (int k = 0; k < 2; k++) {
-        int r = k * 8 + (lane >> 2), c = (lane & 3) * 8, tr = wm + b / (WN / 32) * 16 + r, tc = wn + b % (WN / 32) * 32 + c;
+        int r = k * 8 + (lane >> 2), c = (lane & 3) * 8, tr = wm + b / (WN / 32) * STEP + r, tc = wn + b % (WN / 32) * 32 + c;
         bool gate = e.flags & OUT_GEGLU && c < 16;
         float v[8] = {}, g[8] = {};
         if (splits == 1) {
@@ -137,7 +139,7 @@ private:
   }
   // stage puts block b of the warp's sums, 16 x 32, into rows of 40 floats. Each
   // block has its own predicated stores: registers have no run-time index.
-  DEV_M void stage(smem_t st, int b) {
+  static DEV_M void stage(Acc &acc, smem_t st, int b) {
     int lane = threadIdx.x & 31;
     smem_t p = st + (((lane >> 2) * 40 + (lane & 3) * 2) << 2);
     __syncwarp();
@@ -196,6 +198,37 @@ private:
     }
 #pragma unroll
     for (int i = 0; i < 8; i++) if (i < left) v[i] += unpack<BF>(p[i]);
+  }
+};
+
+// A BM x BN tile computed in steps of 32 along K by warps of WM x WN.
+template <bool BF, int BM_, int BN_, int WM, int WN> struct Tile {
+  static constexpr int BM = BM_, BN = BN_, WARPS_N = BN / WN, NT = 32 * (BM / WM) * WARPS_N;
+  static constexpr int A_BYTES = BM * 64, STAGE = (BM + BN) * 64;
+  typedef Output<BF, BM, BN, WM, WN, NT> Out;
+  typename Out::Acc acc = {};
+
+  // finish writes the tile through s, the block's shared memory, free by now.
+  template <class Row> DEV_M void finish(smem_t s, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
+    int w = threadIdx.x >> 5;
+    Out::run(acc, s, threadIdx.x, (w / WARPS_N) * WM, (w % WARPS_N) * WN, e, n0, row, part, count, split, splits);
+  }
+  DEV_M void step(smem_t sa, smem_t sb) {
+    int lane = threadIdx.x & 31, w = threadIdx.x >> 5;
+    int ra = (w / WARPS_N) * WM + (lane & 15), rb = (w % WARPS_N) * WN + (lane & 7) + (lane >> 4 << 3);
+#pragma unroll
+    for (int kk = 0; kk < 2; kk++) {
+      uint32_t a[WM / 16][4], b[WN / 16][4];
+      smem_t pa = tc_chunk(sa, ra, kk * 2 + (lane >> 4)), pb = tc_chunk(sb, rb, kk * 2 + (lane >> 3 & 1));
+#pragma unroll
+      for (int i = 0; i < WM / 16; i++) ldmatrix4(a[i], pa + i * 1024);
+#pragma unroll
+      for (int j = 0; j < WN / 16; j++) ldmatrix4(b[j], pb + j * 1024);
+#pragma unroll
+      for (int i = 0; i < WM / 16; i++)
+#pragma unroll
+        for (int j = 0; j < WN / 8; j++) mma<BF>(acc[i][j], a[i], b[j >> 1][(j & 1) * 2], b[j >> 1][(j & 1) * 2 + 1]);
+    }
   }
 };
 
