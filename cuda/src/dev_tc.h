@@ -119,7 +119,7 @@ struct __align__(64) TMap { unsigned char b[128]; };
 // mb_* work on an mbarrier, 8 bytes of shared memory. mb_wait returns once the phase of
 // this parity (0 at first) is complete; mb_expect arrives and announces n bytes of tma_load.
 DEV void mb_init(smem_t b, int n) { asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(b), "r"(n) : "memory"); }
-DEV void mb_fence_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+DEV void mb_fence_init() { asm volatile("fence.mbarrier_init.release.cluster;\n\tfence.proxy.async.shared::cta;" ::: "memory"); }
 DEV void mb_arrive(smem_t b) { asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(b) : "memory"); }
 DEV void mb_expect(smem_t b, int n) { asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(b), "r"(n) : "memory"); }
 DEV void mb_wait(smem_t b, int parity) {

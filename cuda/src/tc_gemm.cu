@@ -76,7 +76,7 @@ template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs 
 // 128x128: four warps of 64x64. A warp reads 8 ldmatrix (32 cycles of shared
 // memory) for 32 mma (64 cycles of the SM's tensor cores on sm_80), so shared
 // memory keeps up; 128 sums and about 60 other registers a thread leave two
-// blocks an SM. 64x64: four warps of 32x32, up to five blocks an SM, for matrices
+// blocks an SM. 64x64: four warps of 32x32, four or five blocks an SM, for matrices
 // that would fill too few SMs with 128x128.
 #define GEMM(name, bf, bm, bn, wm, wn, per_sm) \
   extern "C" __global__ void __launch_bounds__(128, per_sm) name(const __grid_constant__ GemmArgs g) { gemm<bf, bm, bn, wm, wn>(g); } \

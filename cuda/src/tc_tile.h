@@ -58,7 +58,7 @@ struct ConvArgs {
   const float *scale, *shift;
   float *part;
   unsigned *count;
-  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act;
+  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act, splits, pad; // splits: of tc_conv90.cu
 };
 
 // tc_chunk gives the address of 16-byte chunk q (0 to 3) of row r of a tile with
