@@ -113,7 +113,7 @@ void mb_init(uint32_t b, int n);
 void mb_arrive(uint32_t b, int bytes);
 void mb_wait(uint32_t b, int parity);
 void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y);
-void wgmma(bool bf, int n, float *d, const uint32_t *a, uint64_t da, uint64_t db);
+void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da, uint64_t db);
 void wgmma_commit();
 void wgmma_wait(int left);
 void count_banks(const uint32_t *a, int n); // n addresses of 16 bytes, 8 a phase
@@ -196,11 +196,8 @@ template <bool BF> DEV void mma(float *c, const uint32_t *a, uint32_t b0, uint32
 }
 template <bool BF> DEV uint32_t pack2(float lo, float hi) { return narrow<BF>(lo) | (uint32_t)narrow<BF>(hi) << 16; }
 template <bool BF> DEV float unpack(uint16_t h) { return widen<BF>(h); }
-template <bool BF> DEV uint32_t exp2_2(float lo, float hi) {
-  if (!BF) lo = widen<false>(narrow<false>(lo)), hi = widen<false>(narrow<false>(hi));
-  return pack2<BF>(exp2f(lo), exp2f(hi));
-}
 DEV float exp2f_fast(float x) { return exp2f(x); }
+template <bool BF> DEV uint32_t exp2_2(float lo, float hi) { return pack2<BF>(exp2f(lo), exp2f(hi)); }
 DEV float rcp_fast(float x) { return 1.0f / x; }
 DEV void pdl_wait() {}
 DEV void pdl_launch() {}
@@ -209,8 +206,9 @@ DEV void mb_fence_init() {}
 DEV void mb_arrive(smem_t b) { tcemu::mb_arrive(b, 0); }
 DEV void mb_expect(smem_t b, int n) { tcemu::mb_arrive(b, n); }
 DEV void wgmma_fence() {}
-template <bool BF, int N> DEV void wgmma(float *d, uint64_t a, uint64_t b) { tcemu::wgmma(BF, N, d, 0, a, b); }
-template <bool BF, int N> DEV void wgmma_a(float *d, const uint32_t *a, uint64_t b) { tcemu::wgmma(BF, N, d, a, 0, b); }
+DEV void fence_async() {}
+template <bool BF, int N, bool FRESH = false> DEV void wgmma(float *d, uint64_t a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, d, 0, a, b); }
+template <bool BF, int N, bool FRESH = false> DEV void wgmma_a(float *d, const uint32_t *a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, d, a, 0, b); }
 template <int N> DEV void wgmma_wait() { tcemu::wgmma_wait(N); }
 template <int N> DEV void regs_more() {}
 template <int N> DEV void regs_less() {}

@@ -36,7 +36,7 @@ thread_local Stats stats;
 
 enum { STACK = (192 << 10) + 448 }; // not a power of two: stacks must not share cache sets
 struct Copy { uint32_t d; const void *s; int n, group; };
-struct Mma { float *d; bool bf, regs; int n, group; uint32_t a[4]; uint64_t da, db; };
+struct Mma { float *d; bool bf, regs, fresh; int n, group; uint32_t a[4]; uint64_t da, db; };
 struct Sums { float *d; std::vector<float> v; }; // what d will be
 struct Load { uint32_t d; TMap m; uint32_t bar; int x, y; };
 struct Mbarrier { unsigned phase; int count, left, bytes; };
@@ -188,7 +188,7 @@ static void do_load(size_t i) {
   b.bytes -= m.box_cols * m.box_rows * 2;
   turn(b);
 }
-void wgmma(bool bf, int n, float *d, const uint32_t *a, uint64_t da, uint64_t db) {
+void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da, uint64_t db) {
   Fiber &f = B.f[B.cur];
   bool known = false;
   for (Sums &s : f.sums) known |= s.d == d;
@@ -196,7 +196,7 @@ void wgmma(bool bf, int n, float *d, const uint32_t *a, uint64_t da, uint64_t db
     f.sums.push_back({d, std::vector<float>(d, d + n / 2)});
     for (int i = 0; i < n / 2; i++) d[i] = NAN;
   }
-  f.mmas.push_back({d, bf, a != 0, n, f.mma_group, {}, da, db});
+  f.mmas.push_back({d, bf, a != 0, fresh, n, f.mma_group, {}, da, db});
   if (a) memcpy(f.mmas.back().a, a, 16);
 }
 void wgmma_commit() { B.f[B.cur].mma_group++; }
@@ -235,7 +235,7 @@ static void flush(char *lefts) {
     for (int l = 0; l < 32; l++)
       for (Sums &o : f[l].sums)
         if (o.d == f[l].mmas[k].d)
-          for (int i = 0; i < m.n / 2; i++) o.v[i] += s[((l >> 2) + 8 * (i >> 1 & 1)) * m.n + i / 4 * 8 + 2 * (l & 3) + (i & 1)];
+          for (int i = 0; i < m.n / 2; i++) o.v[i] = (m.fresh ? 0 : o.v[i]) + s[((l >> 2) + 8 * (i >> 1 & 1)) * m.n + i / 4 * 8 + 2 * (l & 3) + (i & 1)];
   }
   for (int l = 0; l < 32; l++) {
     Fiber &g = f[l];

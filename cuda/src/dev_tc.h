@@ -81,20 +81,10 @@ template <bool BF> DEV float unpack(uint16_t h) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h));
   return f;
 }
-// exp2_2 gives the half pair 2^lo, 2^hi: what attention's weights need. f16 takes
-// one operation for both (sm_75 and up).
-template <bool BF> DEV uint32_t exp2_2(float lo, float hi) {
-  if constexpr (BF) {
-    float a, b;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(a) : "f"(lo));
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(b) : "f"(hi));
-    return pack2<true>(a, b);
-  }
-  uint32_t u = pack2<false>(lo, hi), v;
-  asm("ex2.approx.f16x2 %0, %1;" : "=r"(v) : "r"(u));
-  return v;
-}
 DEV float exp2f_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+// exp2_2 gives the half pair 2^lo, 2^hi. By f32: the paired f16 operation is two of the
+// same unit's in SASS and less exact.
+template <bool BF> DEV uint32_t exp2_2(float lo, float hi) { return pack2<BF>(exp2f_fast(lo), exp2f_fast(hi)); }
 DEV float rcp_fast(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 
 // bar_sync is a barrier among N threads; 0 is __syncthreads' own.
@@ -129,6 +119,8 @@ DEV void mb_wait(smem_t b, int parity) {
 DEV void tma_load(smem_t d, const TMap *m, smem_t bar, int x, int y) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(d), "l"(m), "r"(bar), "r"(x), "r"(y) : "memory");
 }
+// fence_async lets TMA and wgmma see this thread's earlier stores to shared memory.
+DEV void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 DEV void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEV void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int N> DEV void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }

@@ -16,45 +16,7 @@
 // holds. used: int [1] or null: the number of keys in use. causal: query i sees keys up
 // to i + used - LQ. A query that sees no key gives zeros.
 // Source: Dao, arXiv 2307.08691, Algorithm 1.
-#include "dev_tc.h"
-
-struct AttnArgs {
-  void *out;
-  const void *q, *k, *v;
-  const float *mask;
-  const int *used;
-  int LQ, LK, strideQ, strideK, strideV, strideO, offQ, offK, offV, causal;
-  float scale;
-  int pad;
-};
-
-// Keys is what a query block may see: the keys in use, and where they end for it.
-struct Keys {
-  const float *mask;
-  int used, shift, end;
-  DEV_M Keys(const AttnArgs &g, int b, int q_end) {
-    used = g.used ? min(max(*g.used, 0), g.LK) : g.LK;
-    mask = g.mask ? g.mask + (size_t)b * g.LK : nullptr;
-    shift = used - g.LQ;
-    end = g.causal ? max(min(used, q_end + shift), 0) : used;
-  }
-  DEV_M bool there(int key) const { return key < used && (!mask || mask[key] != 0.0f); }
-};
-
-// hide sets the scores of keys that a query doesn't see to -Inf: those of one
-// mma tile, rows row and row + 8, keys key and key + 1.
-DEV void hide(float *s, const Keys &k, bool causal, int row, int key) {
-#pragma unroll
-  for (int e = 0; e < 4; e++) {
-    int j = key + (e & 1);
-    if (!k.there(j) || (causal && j > row + 8 * (e >> 1) + k.shift)) s[e] = -INFINITY;
-  }
-}
-DEV float quad_max(float v) {
-  v = fmaxf(v, __shfl_xor_sync(~0u, v, 1));
-  return fmaxf(v, __shfl_xor_sync(~0u, v, 2));
-}
-template <bool BF> struct Ones { static constexpr uint32_t v = BF ? 0x3f803f80u : 0x3c003c00u; };
+#include "tc_attn.h"
 
 // A warp owns 16·MR queries. Rows of Q, K and V lie PITCH bytes apart, an odd
 // number of chunks of 16, so 8 rows of a chunk are in different banks. Sums of
@@ -118,9 +80,11 @@ template <bool BF, int D, int MR, int BKV> DEV void attn(const AttnArgs &g) {
     int k0 = j * BKV;
     if (keys.mask || k0 + BKV > keys.used || (g.causal && k0 + BKV > q0 + keys.shift + 1)) {
 #pragma unroll
-      for (int i = 0; i < MR; i++)
+      for (int i = 0; i < MR; i++) {
+        int l0 = keys.limit(g.causal, row0 + i * 16), l1 = keys.limit(g.causal, row0 + i * 16 + 8);
 #pragma unroll
-        for (int n = 0; n < NK; n++) hide(s[i][n], keys, g.causal, row0 + i * 16, k0 + n * 8 + (lane & 3) * 2);
+        for (int n = 0; n < NK; n++) hide(s[i][n], keys.mask, k0 + n * 8 + (lane & 3) * 2, l0, l1);
+      }
     }
     uint32_t p[MR][NK][2];
 #pragma unroll
@@ -219,7 +183,8 @@ template <bool BF> DEV void attn512(const AttnArgs &g) {
       mma<BF>(s[0], a, f[0], f[1]), mma<BF>(s[1], a, f[2], f[3]);
     }
     int k0 = j * BT + wc * 16 + (lane & 3) * 2;
-    hide(s[0], keys, g.causal, q0 + rw, k0), hide(s[1], keys, g.causal, q0 + rw, k0 + 8);
+    int l0 = keys.limit(g.causal, q0 + rw), l1 = keys.limit(g.causal, q0 + rw + 8);
+    hide(s[0], keys.mask, k0, l0, l1), hide(s[1], keys.mask, k0 + 8, l0, l1);
 #pragma unroll
     for (int e = 0; e < 2; e++) {
       float top = quad_max(fmaxf(fmaxf(s[0][2 * e], s[0][2 * e + 1]), fmaxf(s[1][2 * e], s[1][2 * e + 1])));
