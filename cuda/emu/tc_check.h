@@ -42,6 +42,7 @@ template <class F> static inline void check(const std::string &what, size_t n, F
   for (size_t i = 0; i < n; i++) {
     double d = fabs((double)got(i) - want[i]) / (t.abs + t.rel * fabs(want[i]));
     if (want[i] != want[i]) d = got(i) != got(i) ? 0 : 1e9;
+    else if (std::isinf(want[i])) d = got(i) == want[i] ? 0 : 1e9;
     if (!(d <= worst)) worst = d == d ? d : 1e9, at = i;
     if (worst >= 1e9) break;
   }

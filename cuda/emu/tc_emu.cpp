@@ -344,11 +344,19 @@ int run(thunk t, const unsigned *d, const void *call) {
 }
 static std::map<std::string, by_params> &kernels() { static auto *m = new std::map<std::string, by_params>; return *m; }
 void add_kernel(const char *n, by_params f) { kernels()[n] = f; }
-// The two entries a stand-in driver needs.
+// The entries a stand-in driver needs.
 extern "C" __attribute__((visibility("default"))) by_params tcemu_find(const char *n) { auto i = kernels().find(n); return i == kernels().end() ? 0 : i->second; }
 extern "C" __attribute__((visibility("default"))) int tcemu_run(by_params f, const unsigned *dims, void *const *params) {
   auto call = [&] { f(params); };
   typedef decltype(call) F;
   return run([](const void *c) { (*(const F *)c)(); }, dims, &call);
+}
+// tcemu_tensor_map is cuTensorMapEncodeTiled for what the kernels use: a matrix of halves
+// with stride bytes a row, in boxes of 64 columns, 128-byte swizzle. out has 128 bytes.
+extern "C" __attribute__((visibility("default"))) void tcemu_tensor_map(void *out, const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) {
+  static_assert(sizeof(TMap) <= 128, "a CUtensorMap has 128 bytes");
+  TMap m = {p, cols, rows, stride, 64, box_rows};
+  memset(out, 0, 128);
+  memcpy(out, &m, sizeof m);
 }
 } // namespace tcemu

@@ -2,9 +2,10 @@
 
 #include "tc_check.h"
 #include "../src/tc_gemm.cu"
+#include "../src/tc_gemv.cu"
 
 struct Case {
-  int M, N, K, tile, splits, batch, act;
+  int M, N, K, tile, splits, batch, act; // tile 1 or 4: gemv with so many rows
   bool bias, res, each, f32, geglu;
   int padA; // extra elements a row of A
 };
@@ -18,6 +19,7 @@ static void run_case(bool bf, Case c) {
   for (int z = 0; z < c.batch; z++)
     for (int n = 0; n < Nw; n++)
       for (int k = c.K; k < ldw; k++) W.set(((size_t)z * Nw + n) * ldw + k, 0);
+  A.set(c.K - 1, NAN), R.set(1 % R.n, INFINITY); // the first row and one element
   std::vector<float> bias = floats(Nw, 1), out((size_t)c.batch * c.M * c.N, NAN);
   Half C(bf, out.size());
   // With GEGLU, output n's value row is 32·(n/16) + n%16 and its gate row 16 later.
@@ -38,7 +40,7 @@ static void run_case(bool bf, Case c) {
         if (c.res) v += R.at(i);
         want[i] = ref_act(c.act, v);
       }
-  int T = c.tile, tiles = ((c.M + T - 1) / T) * ((Nw + T - 1) / T);
+  int T = c.tile < 64 ? 64 : c.tile, tiles = ((c.M + T - 1) / T) * ((Nw + T - 1) / T);
   std::vector<float> part((size_t)(c.splits > 1 ? tiles * c.batch * c.splits * T * T : 1), NAN);
   std::vector<unsigned> count(tiles * c.batch, 0);
   GemmArgs g = {};
@@ -47,7 +49,9 @@ static void run_case(bool bf, Case c) {
   if (c.batch > 1) g.strideA = (long long)c.M * lda, g.strideW = (long long)Nw * ldw, g.strideC = g.strideR = (long long)c.M * c.N;
   g.M = c.M, g.Nw = Nw, g.K = c.K, g.lda = lda, g.ldw = ldw;
   auto k = T == 128 ? (bf ? tc_gemm_bf16_128 : tc_gemm_f16_128) : (bf ? tc_gemm_bf16_64 : tc_gemm_f16_64);
-  must(what, launch(k, {(unsigned)tiles, (unsigned)c.splits, (unsigned)c.batch}, {128, 1, 1}, TC_STAGES * 2 * T * 64, g) == 0);
+  auto v = c.tile == 1 ? (bf ? tc_gemv_bf16_1 : tc_gemv_f16_1) : (bf ? tc_gemv_bf16_4 : tc_gemv_f16_4);
+  if (c.tile < 64) must(what, launch(v, {(unsigned)(c.N + 15) / 16, (unsigned)((c.M + c.tile - 1) / c.tile), 1}, {128, 1, 1}, 0, g) == 0);
+  else must(what, launch(k, {(unsigned)tiles, (unsigned)c.splits, (unsigned)c.batch}, {128, 1, 1}, TC_STAGES * 2 * T * 64, g) == 0);
   Tol t = tol(bf, c.geglu ? 2e-5 : 5e-6);
   if (c.f32) t.rel = 2e-6;
   check(what, out.size(), [&](size_t i) { return c.f32 ? out[i] : C.at(i); }, want, t);
@@ -68,6 +72,10 @@ int main() {
     run_case(bf, {65, 66, 40, 64, 1, 3, 0, false, true, false, false, false, 0});
     run_case(bf, {20, 24, 43, 64, 2, 2, 6, true, false, false, true, false, 0});
     run_case(bf, {5, 7, 1, 64, 1, 1, 7, true, true, false, false, false, 0});
+    run_case(bf, {1, 770, 768, 1, 1, 1, 0, true, true, false, false, false, 0});
+    run_case(bf, {3, 17, 77, 1, 1, 1, 3, true, false, true, true, false, 3});
+    run_case(bf, {7, 50, 264, 4, 1, 1, 5, true, true, true, false, false, 8});
+    run_case(bf, {2, 5, 1030, 4, 1, 1, 0, false, true, false, true, false, 0});
     run_case(bf, {129, 8, 8, 128, 1, 1, 0, true, true, false, true, false, 0});
   }
   must("gemm: no bank conflicts", stats.conflicts == 0 && stats.reads > 0);
