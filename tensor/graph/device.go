@@ -29,7 +29,8 @@ type Step interface {
 // Runner replays a bound program.
 type Runner interface {
 	// Run executes all steps; between two of them it returns ctx's error once
-	// ctx is done.
+	// ctx is done. A device that replays a program as one asks ctx before it and
+	// after it.
 	Run(ctx context.Context) error
 	// Memory returns the host's view of an input's or output's elements, each 4
 	// bytes. What the host writes before Run is what Run sees, and after Run it
