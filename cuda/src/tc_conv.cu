@@ -86,27 +86,12 @@ template <bool BF, int BM, int BN, int WM, int WN, bool NORM> DEV void conv(cons
   // has copied, after its wait and before the barrier that shows them to others.
   auto normalise = [&](int stage) {
     smem_t sa = tc_chunk(s0 + stage * T::STAGE, r, q);
-    float sc[8], sh[8];
-    int have = -1;
 #pragma unroll
     for (int i = 0; i < RA; i++) {
       uint32_t at;
       if (!pixel(i, out, &at)) continue;
-      if (image[i] != have) {
-        have = image[i];
-        const float *p = g.scale + (size_t)have * C + out.c8 * 8, *f = g.shift + (size_t)have * C + out.c8 * 8;
-        float4 a = ldg128f(p), b = ldg128f(p + 4), c = ldg128f(f), d = ldg128f(f + 4);
-        sc[0] = a.x, sc[1] = a.y, sc[2] = a.z, sc[3] = a.w, sc[4] = b.x, sc[5] = b.y, sc[6] = b.z, sc[7] = b.w;
-        sh[0] = c.x, sh[1] = c.y, sh[2] = c.z, sh[3] = c.w, sh[4] = d.x, sh[5] = d.y, sh[6] = d.z, sh[7] = d.w;
-      }
-      float v[8];
-      unpack8<BF>(v, lds128(sa + i * T::NT * 16));
-#pragma unroll
-      for (int j = 0; j < 8; j++) {
-        v[j] = v[j] * sc[j] + sh[j];
-        if (g.norm_act == ACT_SILU) v[j] = tc_gate(v[j], 1.0f);
-      }
-      sts128(sa + i * T::NT * 16, pack8<BF>(v));
+      size_t k = (size_t)image[i] * C + out.c8 * 8;
+      sts128(sa + i * T::NT * 16, tc_normalise<BF>(lds128(sa + i * T::NT * 16), g.scale + k, g.shift + k, g.norm_act));
     }
     out.next(per, g.KW);
   };

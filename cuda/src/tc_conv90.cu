@@ -21,24 +21,13 @@
 // thread hold 80 sums and two taps of A: no other split of the registers is needed.
 #include "tc_tile.h"
 
-// Place is where a tile's pixels lie: rows of 8 pixels, th rows of tn pictures.
-struct Place {
-  int n, y, x, th, ph; // ph: the patch's rows of one picture
-  DEV_M void start(const ConvArgs &g, int m) {
-    th = g.OH > 8 ? 16 : 8, ph = th + 2;
-    int wide = (g.OW + 7) >> 3, high = (g.OH + th - 1) / th, r = m / wide;
-    x = (m - r * wide) * 8, n = r / high * (16 / th), y = (r - r / high * high) * th;
-  }
-};
-
 template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
-  constexpr int PW = 10, PATCH = 200 * 128, ST = 6, STAGE = BN * 128;
+  constexpr int PATCH = Place::PIXELS * 128, ST = 6, STAGE = BN * 128;
   typedef Output<BF, 128, BN, 16, BN, 256, 64> Out;
   TC_SMEM(smem);
   smem_t sw = smem_addr(smem), patch = sw + ST * STAGE, out = patch + 2 * PATCH;
   smem_t full = out + Out::BYTES, empty = full + ST * 8, fullA = empty + ST * 8, emptyA = fullA + 16;
-  int C = g.C1 + g.C2, blocks = C >> 6, th = g.OH > 8 ? 16 : 8, tn = 16 / th;
-  int mt = ((g.OW + 7) >> 3) * ((g.OH + th - 1) / th) * ((g.N + tn - 1) / tn), nt = (g.O + BN - 1) / BN, tiles = mt * nt;
+  int C = g.C1 + g.C2, blocks = C >> 6, mt = Place::count(g), nt = (g.O + BN - 1) / BN, tiles = mt * nt;
   if (threadIdx.x == 0) {
     for (int i = 0; i < ST; i++) mb_init(full + i * 8, 1), mb_init(empty + i * 8, 8);
     for (int i = 0; i < 2; i++) mb_init(fullA + i * 8, 96), mb_init(emptyA + i * 8, 8);
@@ -65,20 +54,19 @@ template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
       }
     }
   } else if (threadIdx.x < 128) { // the patch: chunk q of pixels first, first + 12, ...
-    int t = threadIdx.x - 32, q = t & 7, first = t >> 3, Hu = g.H << g.up, Wu = g.Wd << g.up;
+    int t = threadIdx.x - 32, q = t & 7, first = t >> 3;
     for (int item = blockIdx.x; item < tiles * g.splits; item += gridDim.x) {
       int bm, bn, b0, b1;
       tc_tile_at(item % tiles, mt, nt, &bm, &bn);
       tc_split(blocks, g.splits, item / tiles, &b0, &b1);
       Place at;
       at.start(g, bm);
-      int pixels = tn * at.ph * PW;
+      int pixels = at.pixels();
       for (int b = b0; b < b1; b++, nextA()) {
         int c = b * 64 + q * 8;
         bool second = c >= g.C1;
         const uint16_t *x = (const uint16_t *)(second ? g.x2 : g.x) + (second ? c - g.C1 : c);
-        int cs = second ? g.C2 : g.C1, have = -1;
-        float sc[8], sh[8];
+        int cs = second ? g.C2 : g.C1;
         mb_wait(emptyA + buf * 8, phaseA ^ 1);
 #pragma unroll 1
         for (int p0 = first; p0 < pixels; p0 += 48) {
@@ -86,33 +74,16 @@ template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
           int image[4];
 #pragma unroll
           for (int i = 0; i < 4; i++) { // four loads under way
-            int p = p0 + i * 12, r = p / PW, second_picture = r >= at.ph;
-            int n = at.n + second_picture, y = at.y + r - (second_picture ? at.ph : 0) - g.padT, xx = at.x + p - r * PW - g.padL;
-            bool ok = p < pixels && n < g.N && (unsigned)y < (unsigned)Hu && (unsigned)xx < (unsigned)Wu;
-            image[i] = ok ? n : -1;
-            v[i] = ok ? ldg128(x + (size_t)((uint32_t)(n * g.H + (y >> g.up)) * g.Wd + (xx >> g.up)) * cs) : make_uint4(0, 0, 0, 0);
+            uint32_t from;
+            bool ok = at.source(g, p0 + i * 12, &image[i], &from);
+            v[i] = ok ? ldg128(x + (size_t)from * cs) : make_uint4(0, 0, 0, 0);
+            if (!ok) image[i] = -1;
           }
 #pragma unroll
           for (int i = 0; i < 4; i++) {
             int p = p0 + i * 12;
             if (p >= pixels) break;
-            if (g.scale && image[i] >= 0) {
-              if (image[i] != have) {
-                have = image[i];
-                const float *s = g.scale + (size_t)have * C + c, *f = g.shift + (size_t)have * C + c;
-                float4 a = ldg128f(s), b = ldg128f(s + 4), d = ldg128f(f), e = ldg128f(f + 4);
-                sc[0] = a.x, sc[1] = a.y, sc[2] = a.z, sc[3] = a.w, sc[4] = b.x, sc[5] = b.y, sc[6] = b.z, sc[7] = b.w;
-                sh[0] = d.x, sh[1] = d.y, sh[2] = d.z, sh[3] = d.w, sh[4] = e.x, sh[5] = e.y, sh[6] = e.z, sh[7] = e.w;
-              }
-              float y[8];
-              unpack8<BF>(y, v[i]);
-#pragma unroll
-              for (int j = 0; j < 8; j++) {
-                y[j] = y[j] * sc[j] + sh[j];
-                if (g.norm_act == ACT_SILU) y[j] = tc_gate(y[j], 1.0f);
-              }
-              v[i] = pack8<BF>(y);
-            }
+            if (g.scale && image[i] >= 0) v[i] = tc_normalise<BF>(v[i], g.scale + (size_t)image[i] * C + c, g.shift + (size_t)image[i] * C + c, g.norm_act);
             sts128(patch + buf * PATCH + p * 128 + ((q ^ (p & 7)) << 4), v[i]);
           }
         }
@@ -127,7 +98,7 @@ template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
       tc_split(blocks, g.splits, split, &b0, &b1);
       Place at;
       at.start(g, bm);
-      int line = row >> 3, corner = (line / th * at.ph + line % th) * PW + (row & 7);
+      int corner = at.corner(row);
       typename Out::Acc acc = {};
       for (int b = b0; b < b1; b++, nextA()) {
         mb_wait(fullA + buf * 8, phaseA);
@@ -135,7 +106,7 @@ template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
         uint32_t a[2][4][4];
 #pragma unroll
         for (int tap = 0; tap < 9; tap++, next()) {
-          int p = corner + tap / 3 * PW + tap % 3;
+          int p = corner + tap / 3 * Place::PW + tap % 3;
           smem_t pa = patch + buf * PATCH + p * 128;
 #pragma unroll
           for (int kk = 0; kk < 4; kk++) ldmatrix4(a[tap & 1][kk], pa + (((kk * 2 + (lane >> 4)) ^ (p & 7)) << 4));
@@ -152,10 +123,7 @@ template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
         if (lane == 0) mb_arrive(last), mb_arrive(emptyA + buf * 8);
       }
       Out::run(acc, out, t, (t >> 5) * 16, 0, g.e, bn * BN,
-               [&](int r) {
-                 int n = at.n + (r >> 3) / th, y = at.y + (r >> 3) % th, x = at.x + (r & 7);
-                 return n < g.N && y < g.OH && x < g.OW ? (n * g.OH + y) * g.OW + x : -1;
-               },
+               [&](int r) { return at.row(g, r); },
                g.part + (size_t)tile * g.splits * 128 * BN, g.count + tile, split, g.splits);
     }
   }

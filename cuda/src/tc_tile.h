@@ -6,7 +6,8 @@
 // Pipeline depth. 128x128 tiles take 16 KB a stage: 4 stages are 64 KB, so two
 // blocks fit an SM of 164 KB (sm_80, sm_87) or 228 KB (sm_90); where an SM has
 // 100 KB (sm_86, sm_89, sm_120) two blocks need 3 stages.
-#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200)
+#if defined(TC_STAGES) // a test's choice
+#elif defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890 || __CUDA_ARCH__ >= 1200)
 #define TC_STAGES 3
 #else
 #define TC_STAGES 4
@@ -252,4 +253,49 @@ DEV void tc_load8(smem_t d, const uint16_t *s, int n, bool wide) {
   else
 #pragma unroll 1
     for (int i = 0; i < 8; i++) sts16(d + i * 2, i < n ? s[i] : 0);
+}
+
+// Place is where a tile of 128 pixels of a 3x3 convolution lies: rows of 8 pixels, th
+// rows of 16/th pictures. Its patch, the pixels with their border, has PW pixels a row
+// and ph rows a picture.
+struct Place {
+  static constexpr int PW = 10, PIXELS = 200; // of the largest patch: two pictures of 10 rows
+  int n, y, x, th, ph;
+  DEV_M void start(const ConvArgs &g, int m) {
+    th = g.OH > 8 ? 16 : 8, ph = th + 2;
+    int wide = (g.OW + 7) >> 3, high = (g.OH + th - 1) / th, r = m / wide;
+    x = (m - r * wide) * 8, n = r / high * (16 / th), y = (r - r / high * high) * th;
+  }
+  static DEV_M int count(const ConvArgs &g) {
+    int th = g.OH > 8 ? 16 : 8, tn = 16 / th;
+    return ((g.OW + 7) >> 3) * ((g.OH + th - 1) / th) * ((g.N + tn - 1) / tn);
+  }
+  DEV_M int pixels() const { return (16 / th) * ph * PW; }
+  // source gives the picture and input pixel of the patch's pixel p; false for padding.
+  DEV_M bool source(const ConvArgs &g, int p, int *image, uint32_t *at) const {
+    int r = p / PW, second = r >= ph, i = n + second, yy = y + r - (second ? ph : 0) - g.padT, xx = x + p - r * PW - g.padL;
+    *image = i, *at = (uint32_t)(i * g.H + (yy >> g.up)) * g.Wd + (xx >> g.up);
+    return i < g.N && (unsigned)yy < (unsigned)(g.H << g.up) && (unsigned)xx < (unsigned)(g.Wd << g.up) && p < pixels();
+  }
+  // corner gives the patch's pixel under the first tap for pixel r of the tile.
+  DEV_M int corner(int r) const { return ((r >> 3) / th * ph + (r >> 3) % th) * PW + (r & 7); }
+  // row gives the result's row for pixel r, or -1 outside.
+  DEV_M int row(const ConvArgs &g, int r) const {
+    int i = n + (r >> 3) / th, yy = y + (r >> 3) % th, xx = x + (r & 7);
+    return i < g.N && yy < g.OH && xx < g.OW ? (i * g.OH + yy) * g.OW + xx : -1;
+  }
+};
+
+// tc_normalise is SiLU or nothing of v·scale + shift for 8 channels from s and f on.
+template <bool BF> DEV uint4 tc_normalise(uint4 u, const float *s, const float *f, int act) {
+  float v[8];
+  unpack8<BF>(v, u);
+  float4 a = ldg128f(s), b = ldg128f(s + 4), c = ldg128f(f), d = ldg128f(f + 4);
+  float sc[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, sh[8] = {c.x, c.y, c.z, c.w, d.x, d.y, d.z, d.w};
+#pragma unroll
+  for (int j = 0; j < 8; j++) {
+    v[j] = v[j] * sc[j] + sh[j];
+    if (act == ACT_SILU) v[j] = tc_gate(v[j], 1.0f);
+  }
+  return pack8<BF>(v);
 }
