@@ -33,8 +33,8 @@ type Runner interface {
 	// after it.
 	Run(ctx context.Context) error
 	// Memory returns the host's view of an input's or output's elements, each 4
-	// bytes. What the host writes before Run is what Run sees, and after Run it
-	// holds the results.
+	// bytes, valid until Close. What the host writes before Run is what Run sees,
+	// and after Run it holds the results.
 	Memory(n *Node) []float32
 	// Close frees the program's memory.
 	Close() error
