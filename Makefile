@@ -7,7 +7,7 @@ LDFLAGS := -s -w
 CUDA_KIT ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/syntic/cuda
 CUDA_BUILD = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CUDA_KIT)/include" $(GO)
 
-.PHONY: help build cuda cuda-release cuda-kernels cuda-test test short race arm64 bench fuzz verify lint gen clean
+.PHONY: help build cuda cuda-release cuda-kernels cuda-test cuda-asan test short race arm64 bench fuzz verify lint gen clean
 
 help: ## list these targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,12 @@ cuda-test: ## run the CUDA device's tests on the CPU, by emulation (needs g++)
 	cuda/toolkit.sh $(CUDA_KIT)
 	$(CUDA_BUILD) vet -tags cuda ./cuda/... ./cmd/...
 	$(CUDA_BUILD) test -tags cuda ./cuda/...
+
+cuda-asan: ## run the CUDA kernels' cases by emulation under AddressSanitizer
+	cuda/toolkit.sh $(CUDA_KIT)
+	$(CUDA_BUILD) test -tags cuda -c -o bin/cuda.test ./cuda
+	cd cuda && CUDA_EMU_FLAGS="-fsanitize=address -fno-omit-frame-pointer" ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0 \
+	  LD_PRELOAD=$$(g++ -print-file-name=libasan.so) ../bin/cuda.test -test.run 'TestCompliance/(cases|errors)|TestMemory|TestBounds'
 
 test: ## run every test
 	$(GO) vet ./...

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"syntic/tensor/devtest"
@@ -14,6 +15,7 @@ import (
 )
 
 // driver is the emulation of this process, "" where there's no compiler for it.
+// CUDA_EMU_FLAGS has flags for the compiler.
 var driver string
 
 func TestMain(m *testing.M) {
@@ -26,7 +28,8 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
-		cmd := exec.Command("emu/build.sh", dir)
+		cmd := exec.Command("emu/build.sh", append([]string{dir}, strings.Fields(os.Getenv("CUDA_EMU_FLAGS"))...)...)
+		cmd.Env = append(os.Environ(), "LD_PRELOAD=") // a sanitizer's library is for this process
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 		if err := cmd.Run(); err != nil {
 			panic(err)
