@@ -47,12 +47,12 @@ func run(t *testing.T, dir, program, order string) {
 	t.Logf("%s", out)
 }
 
-// TestTensorCores runs the kernels with threads taking turns in order and in two
-// shuffled ones, blocks forward and backward.
+// TestTensorCores runs the kernels with threads taking turns in order and in a
+// shuffled one, blocks forward and backward.
 func TestTensorCores(t *testing.T) {
 	dir := build(t)
 	for _, p := range programs {
-		for _, order := range []string{"0", "1", "2"} {
+		for _, order := range []string{"0", "1"} {
 			t.Run(p+"/"+order, func(t *testing.T) { run(t, dir, p, order) })
 		}
 	}
@@ -63,7 +63,7 @@ func TestTensorCoresASan(t *testing.T) {
 	if testing.Short() {
 		t.Skip("building with AddressSanitizer takes half a minute")
 	}
-	dir := build(t, "-O1", "-g", "-fsanitize=address", "-fno-omit-frame-pointer")
+	dir := build(t, "-g1", "-fsanitize=address", "-fno-omit-frame-pointer")
 	for _, p := range programs {
 		t.Run(p, func(t *testing.T) { run(t, dir, p, "0") })
 	}

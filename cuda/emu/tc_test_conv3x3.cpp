@@ -67,9 +67,11 @@ int main() {
     run_case(bf, {1, 6, 5, 64, 128, 160, 1, 1, 1, 1, 0, 160, 3, 2, 0, true, true, true, false});
     run_case(bf, {2, 10, 9, 64, 0, 64, 1, 1, 1, 1, 1, 128, 1, 3, 0, false, true, false, false});
     run_case(bf, {1, 20, 12, 128, 0, 40, 1, 1, 1, 1, 0, 160, 2, 4, 0, true, true, false, false});
+    run_case(bf, {2, 10, 10, 128, 0, 24, 0, 0, 0, 0, 0, 128, 1, 1, 0, true, true, false, false}); // the patch's last pixels count
     run_case(bf, {1, 12, 13, 64, 0, 8, 0, 2, 1, 0, 0, 128, 1, 1, 1, true, false, false, false});
   }
   for (bool bf : {false, true}) {
+    run_case(bf, {2, 10, 10, 64, 0, 24, 0, 0, 0, 0, 0, 64, 1, 0, 0, true, true, false, false}); // the patch's last pixels count
     run_case(bf, {1, 16, 8, 32, 0, 128, 1, 1, 1, 1, 0, 128, 1, 0, 0, false, false, false, false});
     run_case(bf, {2, 9, 11, 64, 0, 72, 1, 1, 1, 1, 0, 64, 1, 0, 0, false, true, true, true});
     run_case(bf, {3, 8, 8, 96, 64, 170, 1, 1, 1, 1, 0, 128, 1, 0, 5, true, true, true, true});
