@@ -1,7 +1,19 @@
 // What the emulated kernel tests share: random half tensors, slow references in
 // float64, and a comparison that counts failures.
 #pragma once
+#ifdef __CUDACC__
+#include "tc_gpu.h"
+#else
 #include "tc.h"
+static inline void *take(size_t bytes) { // ends where it ends, for AddressSanitizer
+  void *p = 0;
+  if (posix_memalign(&p, 16, bytes)) abort();
+  return p;
+}
+static inline void give(void *p) { free(p); }
+static inline TMap tensor_map(const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) { return {p, cols, rows, stride, 64, box_rows}; }
+#endif
+#include <cmath>
 #include <random>
 #include <string>
 #include <vector>
@@ -9,24 +21,36 @@
 static std::mt19937 gen(7);
 static int failures, checks;
 
-// Half is a tensor of halves whose memory ends where it ends, for AddressSanitizer.
+// Vec is a vector that kernels may use.
+template <class T> struct Memory {
+  typedef T value_type;
+  Memory() {}
+  template <class U> Memory(const Memory<U> &) {}
+  T *allocate(size_t n) { return (T *)take(n * sizeof(T)); }
+  void deallocate(T *p, size_t) { give(p); }
+  bool operator==(const Memory &) const { return true; }
+  bool operator!=(const Memory &) const { return false; }
+};
+template <class T> using Vec = std::vector<T, Memory<T>>;
+
+// Half is a tensor of halves.
 struct Half {
   bool bf;
   size_t n;
   uint16_t *p;
   Half(bool bf, size_t n, float scale = 0) : bf(bf), n(n) {
-    if (posix_memalign((void **)&p, 16, n * 2)) abort();
+    p = (uint16_t *)take(n * 2);
     std::normal_distribution<float> d(0, scale > 0 ? scale : 1);
     for (size_t i = 0; i < n; i++) set(i, scale > 0 ? d(gen) : NAN);
   }
-  ~Half() { free(p); }
+  ~Half() { give(p); }
   Half(const Half &) = delete;
   float at(size_t i) const { return bf ? from_bf16(p[i]) : from_f16(p[i]); }
   void set(size_t i, float v) { p[i] = bf ? to_bf16(v) : to_f16(v); }
 };
-static inline std::vector<float> floats(size_t n, float scale, float mean = 0) {
+static inline Vec<float> floats(size_t n, float scale, float mean = 0) {
   std::normal_distribution<float> d(mean, scale);
-  std::vector<float> v(n);
+  Vec<float> v(n);
   for (auto &x : v) x = d(gen);
   return v;
 }

@@ -17,9 +17,10 @@ template <class Launch> static void run_case(bool bf, Case c, Launch start) {
   snprintf(what, sizeof what, "attention %s d%d b%d h%d %dx%d causal %d mask %d used %d packed %d", bf ? "bf16" : "f16", c.D, c.B, c.H, c.LQ, c.LK, c.causal, c.mask, c.used, c.packed);
   int HD = c.H * c.D, SQ = c.packed ? 3 * HD : HD + 8, SK = c.packed ? 3 * HD : 2 * HD, offK = c.packed ? HD : 0, offV = c.packed ? 2 * HD : HD;
   int used = c.used < 0 ? c.LK : c.used;
+  Vec<int> in_use(1, used);
   Half q(bf, (size_t)c.B * c.LQ * SQ, 1), kv(bf, (size_t)c.B * c.LK * SK, 1), out(bf, (size_t)c.B * c.LQ * HD);
   if (c.packed) memcpy(kv.p, q.p, q.n * 2);
-  std::vector<float> mask((size_t)c.B * c.LK, 1);
+  Vec<float> mask((size_t)c.B * c.LK, 1);
   if (c.mask)
     for (size_t i = 0; i < mask.size(); i++)
       if (gen() % 3 == 0 || (c.B > 1 && i < (size_t)c.LK)) { // picture 0 sees nothing
@@ -49,7 +50,7 @@ template <class Launch> static void run_case(bool bf, Case c, Launch start) {
         }
       }
   AttnArgs g = {};
-  g.out = out.p, g.q = q.p, g.k = g.v = kv.p, g.mask = c.mask ? mask.data() : 0, g.used = c.used < 0 ? 0 : &used;
+  g.out = out.p, g.q = q.p, g.k = g.v = kv.p, g.mask = c.mask ? mask.data() : 0, g.used = c.used < 0 ? 0 : in_use.data();
   g.LQ = c.LQ, g.LK = c.LK, g.strideQ = SQ, g.strideK = g.strideV = SK, g.strideO = HD, g.offK = offK, g.offV = offV, g.causal = c.causal, g.scale = 1 / sqrtf(c.D);
   must(what, start(bf, c, g) == 0);
   // Weights round to halves and so does their exponent's argument: about 2^-11 or 2^-8 of the values, which are of order 1.

@@ -16,7 +16,7 @@ static void run_case(bool bf, Case c) {
   size_t M = (size_t)c.N * OH * OW;
   Half x(bf, (size_t)c.N * c.H * c.W * c.C1, 1), x2(bf, (size_t)c.N * c.H * c.W * c.C2, 1), W(bf, (size_t)c.O * c.KH * c.KW * Cp, 1 / sqrtf(C * c.KH * c.KW));
   Half R(bf, M * c.O, 1), E(bf, (size_t)c.N * c.O, 1), Y(bf, M * c.O);
-  std::vector<float> bias = floats(c.O, 1), scale = floats((size_t)c.N * C, 0.3, 1), shift = floats((size_t)c.N * C, 0.5), out(M * c.O, NAN);
+  Vec<float> bias = floats(c.O, 1), scale = floats((size_t)c.N * C, 0.3, 1), shift = floats((size_t)c.N * C, 0.5), out(M * c.O, NAN);
   for (size_t i = 0; i < W.n; i++)
     if ((int)(i % Cp) >= C) W.set(i, 0);
   std::vector<double> want(M * c.O);
@@ -46,8 +46,8 @@ static void run_case(bool bf, Case c) {
         }
       }
   int T = c.tile, tiles = (int)((M + T - 1) / T) * ((c.O + T - 1) / T);
-  std::vector<float> part((size_t)(c.splits > 1 ? tiles * c.splits * T * T : 1), NAN);
-  std::vector<unsigned> count(tiles, 0);
+  Vec<float> part((size_t)(c.splits > 1 ? tiles * c.splits * T * T : 1), NAN);
+  Vec<unsigned> count(tiles, 0);
   ConvArgs g = {};
   g.e = {c.f32 ? (void *)out.data() : (void *)Y.p, c.bias ? bias.data() : 0, c.res ? R.p : 0, c.each ? E.p : 0, c.O, c.O, c.O, OH * OW, c.act, c.f32 ? OUT_F32 : 0, 1};
   g.x = x.p, g.x2 = c.C2 ? x2.p : 0, g.W = W.p, g.scale = c.norm ? scale.data() : 0, g.shift = c.norm ? shift.data() : 0, g.part = part.data(), g.count = count.data();

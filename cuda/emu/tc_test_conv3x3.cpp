@@ -16,9 +16,9 @@ static void run_case(bool bf, Case c) {
   size_t M = (size_t)c.N * OH * OW;
   Half x(bf, (size_t)c.N * c.H * c.W * c.C1, 1), x2(bf, (size_t)c.N * c.H * c.W * c.C2, 1), W(bf, (size_t)c.O * 9 * C, 1 / sqrtf(C * 9));
   Half R(bf, M * c.O, 1), E(bf, (size_t)c.N * c.O, 1), Y(bf, M * c.O);
-  std::vector<float> bias = floats(c.O, 1), scale = floats((size_t)c.N * C, 0.3, 1), shift = floats((size_t)c.N * C, 0.5), w(W.n);
+  Vec<float> bias = floats(c.O, 1), scale = floats((size_t)c.N * C, 0.3, 1), shift = floats((size_t)c.N * C, 0.5), w(W.n);
   for (size_t i = 0; i < W.n; i++) w[i] = W.at(i);
-  std::vector<float> in((size_t)c.N * c.H * c.W * C); // the operand of the tensor cores
+  Vec<float> in((size_t)c.N * c.H * c.W * C); // the operand of the tensor cores
   for (size_t i = 0; i < in.size(); i++) {
     size_t p = i / C, ch = i % C, s = p / (c.H * c.W) * C + ch;
     double v = ch < (size_t)c.C1 ? x.at(p * c.C1 + ch) : x2.at(p * c.C2 + ch - c.C1);
@@ -40,14 +40,14 @@ static void run_case(bool bf, Case c) {
     }
   }
   int th = OH > 8 ? 16 : 8, tn = 16 / th, tiles = (OW + 7) / 8 * ((OH + th - 1) / th) * ((c.N + tn - 1) / tn) * ((c.O + c.bn - 1) / c.bn);
-  std::vector<float> part((size_t)(c.splits > 1 ? tiles * c.splits * 128 * c.bn : 1), NAN);
-  std::vector<unsigned> count(tiles, 0);
+  Vec<float> part((size_t)(c.splits > 1 ? tiles * c.splits * 128 * c.bn : 1), NAN);
+  Vec<unsigned> count(tiles, 0);
   ConvArgs g = {};
   g.e = {Y.p, c.bias ? bias.data() : 0, c.res ? R.p : 0, c.each ? E.p : 0, c.O, c.O, c.O, OH * OW, c.act, 0, 1};
   g.x = x.p, g.x2 = c.C2 ? x2.p : 0, g.W = W.p, g.scale = c.norm ? scale.data() : 0, g.shift = c.norm ? shift.data() : 0, g.part = part.data(), g.count = count.data();
   g.N = c.N, g.H = c.H, g.Wd = c.W, g.C1 = c.C1, g.C2 = c.C2, g.O = c.O, g.KH = g.KW = 3, g.stride = g.dil = 1, g.padT = c.padT, g.padL = c.padL;
   g.OH = OH, g.OW = OW, g.up = c.up, g.norm_act = ACT_SILU, g.splits = c.splits;
-  TMap tw = {W.p, (uint64_t)C * 9, (uint64_t)c.O, (uint64_t)C * 18, 64, (uint32_t)c.bn};
+  TMap tw = tensor_map(W.p, C * 9, c.O, C * 18, c.bn);
   if (c.blocks) {
     auto k = c.bn == 128 ? (bf ? tc_conv90_bf16_128 : tc_conv90_f16_128) : (bf ? tc_conv90_bf16_160 : tc_conv90_f16_160);
     must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, 51200 + 6 * c.bn * 128 + 20480 + 128, tw, g) == 0);

@@ -20,7 +20,7 @@ static void run_case(bool bf, Case c) {
     for (int n = 0; n < Nw; n++)
       for (int k = c.K; k < ldw; k++) W.set(((size_t)z * Nw + n) * ldw + k, 0);
   A.set(c.K - 1, NAN), R.set(1 % R.n, INFINITY); // the first row and one element
-  std::vector<float> bias = floats(Nw, 1), out((size_t)c.batch * c.M * c.N, NAN);
+  Vec<float> bias = floats(Nw, 1), out((size_t)c.batch * c.M * c.N, NAN);
   Half C(bf, out.size());
   // With GEGLU, output n's value row is 32·(n/16) + n%16 and its gate row 16 later.
   std::vector<double> want(out.size());
@@ -41,8 +41,8 @@ static void run_case(bool bf, Case c) {
         want[i] = ref_act(c.act, v);
       }
   int T = c.tile < 64 ? 64 : c.tile, tiles = ((c.M + T - 1) / T) * ((Nw + T - 1) / T);
-  std::vector<float> part((size_t)(c.splits > 1 ? tiles * c.batch * c.splits * T * T : 1), NAN);
-  std::vector<unsigned> count(tiles * c.batch, 0);
+  Vec<float> part((size_t)(c.splits > 1 ? tiles * c.batch * c.splits * T * T : 1), NAN);
+  Vec<unsigned> count(tiles * c.batch, 0);
   GemmArgs g = {};
   g.e = {c.f32 ? (void *)out.data() : (void *)C.p, c.bias ? bias.data() : 0, c.res ? R.p : 0, c.each ? E.p : 0, c.N, c.N, c.N, each_rows, c.act, (c.f32 ? OUT_F32 : 0) | (c.geglu ? OUT_GEGLU : 0), 0.5f};
   g.A = A.p, g.W = W.p, g.part = part.data(), g.count = count.data();

@@ -18,7 +18,7 @@ static void run_case(bool bf, Case c) {
       if (r < c.M) A.set((size_t)r * ld + k, NAN);
       if (r < Nw) W.set((size_t)r * ld + k, NAN);
     }
-  std::vector<float> bias = floats(Nw, 1), out(C.n, NAN);
+  Vec<float> bias = floats(Nw, 1), out(C.n, NAN);
   std::vector<double> want(C.n);
   for (int m = 0; m < c.M; m++)
     for (int n = 0; n < c.N; n++) {
@@ -34,12 +34,12 @@ static void run_case(bool bf, Case c) {
       want[(size_t)m * c.N + n] = ref_act(c.act, v);
     }
   int tiles = ((c.M + c.tm - 1) / c.tm) * ((Nw + c.tn - 1) / c.tn);
-  std::vector<float> part((size_t)(c.splits > 1 ? tiles * c.splits * c.tm * c.tn : 1), NAN);
-  std::vector<unsigned> count(tiles, 0);
+  Vec<float> part((size_t)(c.splits > 1 ? tiles * c.splits * c.tm * c.tn : 1), NAN);
+  Vec<unsigned> count(tiles, 0);
   GemmArgs g = {};
   g.e = {c.f32 ? (void *)out.data() : (void *)C.p, c.bias ? bias.data() : 0, c.res ? R.p : 0, 0, c.N, c.N, c.N, 1, c.act, (c.f32 ? OUT_F32 : 0) | (c.geglu ? OUT_GEGLU : 0), 1};
   g.part = part.data(), g.count = count.data(), g.M = c.M, g.Nw = Nw, g.K = c.K, g.splits = c.splits;
-  TMap ta = {A.p, (uint64_t)c.K, (uint64_t)c.M, (uint64_t)ld * 2, 64, (uint32_t)c.tm}, tw = {W.p, (uint64_t)c.K, (uint64_t)Nw, (uint64_t)ld * 2, 64, (uint32_t)c.tn};
+  TMap ta = tensor_map(A.p, c.K, c.M, ld * 2, c.tm), tw = tensor_map(W.p, c.K, Nw, ld * 2, c.tn);
   int st = c.tm == 128 ? (c.tn == 128 ? 6 : 5) : c.tn == 128 ? 4 : 3;
   auto k = c.tm == 128 ? (c.tn == 128 ? (bf ? tc_gemm90_bf16_128x128 : tc_gemm90_f16_128x128) : (bf ? tc_gemm90_bf16_128x160 : tc_gemm90_f16_128x160))
                        : (c.tn == 128 ? (bf ? tc_gemm90_bf16_256x128 : tc_gemm90_f16_256x128) : (bf ? tc_gemm90_bf16_256x160 : tc_gemm90_f16_256x160));

@@ -7,7 +7,7 @@ static void layernorm_case(bool bf, int M, int C) {
   std::string what = std::string("layernorm ") + (bf ? "bf16 " : "f16 ") + std::to_string(M) + "x" + std::to_string(C);
   Half x(bf, (size_t)M * C, 2), out(bf, x.n);
   for (size_t i = 0; i < x.n; i++) x.set(i, x.at(i) + 3 * (float)(i / C % 5));
-  std::vector<float> w = floats(C, 0.5, 1), b = floats(C, 1);
+  Vec<float> w = floats(C, 0.5, 1), b = floats(C, 1);
   std::vector<double> want(x.n);
   for (int m = 0; m < M; m++) {
     double s = 0, v = 0;
@@ -27,9 +27,9 @@ static void groupnorm_case(bool bf, int N, int HW, int C1, int C2, int groups, i
   for (size_t i = 0; i < x.n; i++) x.set(i, x.at(i) + mean);
   for (size_t i = 0; i < x2.n; i++) x2.set(i, x2.at(i) + mean);
   auto at = [&](int n, int p, int c) { size_t q = (size_t)n * HW + p; return (double)(c < C1 ? x.at(q * C1 + c) : x2.at(q * C2 + c - C1)); };
-  std::vector<float> w = floats(C, 0.5, 1), b = floats(C, 1), scale((size_t)N * C, NAN), shift(scale);
-  std::vector<float2> part((size_t)N * slices * C, float2{NAN, NAN});
-  std::vector<unsigned> count(N, 0);
+  Vec<float> w = floats(C, 0.5, 1), b = floats(C, 1), scale((size_t)N * C, NAN), shift(scale);
+  Vec<float2> part((size_t)N * slices * C, float2{NAN, NAN});
+  Vec<unsigned> count(N, 0);
   std::vector<double> ws(scale.size()), wf(scale.size()), want(out.n);
   for (int n = 0; n < N; n++)
     for (int k = 0; k < groups; k++) {
