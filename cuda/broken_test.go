@@ -41,9 +41,16 @@ func broken(t *testing.T, kernel string, args ...int) ([]float32, error) {
 // TestBrokenKernelsAreFound shows what the emulation, and so the suite above it,
 // can see.
 func TestBrokenKernelsAreFound(t *testing.T) {
-	v, err := broken(t, "broken_no_barrier")
+	v, err := broken(t, "broken_next")
 	require.NoError(t, err)
-	require.NotEqual(t, float32(255), v[0], "a missing barrier shows as a wrong result")
+	require.NotEqual(t, float32(8), v[7], "a missing barrier shows as a wrong result")
+	v, err = broken(t, "broken_before")
+	require.NoError(t, err)
+	require.Equal(t, float32(6), v[7], "one order of threads hides it")
+	t.Setenv("CUDA_EMU_REVERSE", "1")
+	v, err = broken(t, "broken_before")
+	require.NoError(t, err)
+	require.NotEqual(t, float32(6), v[7], "the other doesn't")
 	_, err = broken(t, "broken_barrier")
 	require.ErrorContains(t, err, "CUDA_ERROR_LAUNCH_FAILED")
 	v, err = broken(t, "broken_unwritten")

@@ -66,6 +66,14 @@ func TestLists(t *testing.T) {
 	devtest.Suite{Open: open(Options{NoGraph: true}), Whole: true, Only: regexp.MustCompile("^(Fusion|Cache|Integers)")}.Run(t)
 }
 
+// TestReversed runs cases of every kernel with the threads of a block in the
+// other order: a missing barrier that one order hides shows in the other.
+func TestReversed(t *testing.T) {
+	need(t)
+	t.Setenv("CUDA_EMU_REVERSE", "1")
+	devtest.Suite{Open: open(Options{}), Whole: true, Only: regexp.MustCompile("^(Large|Rows|Attention|GroupNorm|Conv2D/norm|Cache)")}.Run(t)
+}
+
 func BenchmarkDevice(b *testing.B) {
 	need(b)
 	devtest.Suite{Open: open(Options{}), Whole: true}.Benchmark(b)

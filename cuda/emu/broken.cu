@@ -1,11 +1,17 @@
 // Kernels with the faults that the emulation must find.
 #include "../src/dev.h"
 
-// Each thread reads another's value with no barrier between.
-KERNEL(256) broken_no_barrier(float *y) {
+// Each thread reads another's value with no barrier between: the next one's, or
+// that of the thread before.
+KERNEL(256) broken_next(float *y) {
   __shared__ float v[256];
   v[threadIdx.x] = threadIdx.x;
-  y[threadIdx.x] = v[255 - threadIdx.x];
+  y[threadIdx.x] = v[(threadIdx.x + 1) % 256];
+}
+KERNEL(256) broken_before(float *y) {
+  __shared__ float v[256];
+  v[threadIdx.x] = threadIdx.x;
+  y[threadIdx.x] = v[(threadIdx.x + 255) % 256];
 }
 
 // The last threads miss a barrier that the others wait at.

@@ -1,6 +1,8 @@
 //go:build ignore
 
-// Fibers, barriers and the launch of blocks.
+// Fibers, barriers and the launch of blocks. CUDA_EMU_REVERSE has warps and lanes
+// run from the last to the first: a barrier that is missing shows in one of the
+// two orders.
 #include "emu.h"
 #include "run.h"
 #include <condition_variable>
@@ -51,6 +53,7 @@ struct Core {
   unsigned gen, arrived, live;
   const emu_kernel *k;
   void *const *args;
+  bool reverse;
 };
 thread_local emu_thread emu_now;
 thread_local void *emu_context;
@@ -118,10 +121,13 @@ static int run_block() {
   for (unsigned i = 0; i < (unsigned)n; i++) core->f[i] = {0, 0, READY, 0, {i % d.x, i / d.x % d.y, i / (d.x * d.y)}};
   while (core->live) {
     bool any = false;
-    for (int w = 0; w < warps; w++)
+    for (int turn = 0; turn < warps; turn++)
       for (bool moved = true; moved;) {
         moved = false;
-        for (int i = w * 32; i < n && i < w * 32 + 32; i++) {
+        int w = core->reverse ? warps - 1 - turn : turn;
+        for (int lane = 0; lane < 32; lane++) {
+          int i = w * 32 + (core->reverse ? 31 - lane : lane);
+          if (i >= n) continue;
           Fiber &f = core->f[i];
           if (f.wait == DONE || (f.wait == WARP && core->w[w].gen == f.gen) || (f.wait == BLOCK && core->gen == f.gen)) continue;
           if (!f.sp) start(f);
@@ -164,12 +170,13 @@ struct Launch {
   void *const *args;
   unsigned next, blocks;
   int error;
+  bool reverse;
 };
 static void work(Launch *l) {
   if (!core) core = new Core();
   const unsigned *d = l->dims;
   emu_now.grid_dim = {d[0], d[1], d[2]}, emu_now.block_dim = {d[3], d[4], d[5]};
-  core->k = l->k, core->args = l->args;
+  core->k = l->k, core->args = l->args, core->reverse = l->reverse;
   dl_iterate_phdr(poison, &emu_now);
   for (;;) {
     unsigned i = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED);
@@ -216,7 +223,7 @@ int emu_run(const emu_kernel *k, const unsigned *dims, void *const *args) {
   unsigned long long blocks = (unsigned long long)dims[0] * dims[1] * dims[2];
   unsigned threads = dims[3] * dims[4] * dims[5];
   if (!blocks || blocks > 1u << 31 || dims[1] > 65535 || dims[2] > 65535 || !threads || threads > MOST || dims[6] > 48 << 10) return 1;
-  Launch l = {k, dims, args, 0, (unsigned)blocks, 0};
+  Launch l = {k, dims, args, 0, (unsigned)blocks, 0, getenv("CUDA_EMU_REVERSE") != 0};
   if (blocks < 8) work(&l);
   else pool.run(&l);
   return l.error;
