@@ -5,10 +5,11 @@
 //     alignment, as are the vector accesses to global memory;
 //   - cp.async poisons its target and writes it only at the wait_group that
 //     covers it, so a missing wait or a stage reused too early gives NaN;
-//   - ldmatrix and mma have the exact fragment layouts; bank conflicts of
-//     ldmatrix and of 16-byte accesses are counted.
+//   - ldmatrix, mma and wgmma have the exact fragment layouts; bank conflicts of
+//     ldmatrix are counted.
 // Weaker than a GPU: blocks run one after another, a thread's ordinary stores
-// are visible at once, and sums have another order.
+// are visible at once, fences do nothing and go unchecked, sums have another order,
+// and wgmma takes only the descriptors of wg_desc.
 #pragma once
 #include <math.h>
 #include <stdint.h>

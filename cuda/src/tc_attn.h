@@ -12,6 +12,8 @@ struct AttnArgs {
   int pad;
 };
 
+static_assert(sizeof(AttnArgs) == 96, "the host's layout");
+
 // Keys is what a query block may see: the keys in use, and where they end for it.
 struct Keys {
   const float *mask;

@@ -1,6 +1,7 @@
 // Half-precision convolution over NHWC as an implicit GEMM on tensor cores, sm_80 and up:
 //   y[n,oy,ox,:] = act(conv(normact(x·scale + shift), W) + bias + each + residual)
-// for any kernel size, stride, padding and dilation, one group.
+// for any kernel size, stride, padding and dilation, one group. Each tap reads, and
+// normalises, its input anew: 3x3 with stride 1 has tc_conv3.cu and tc_conv90.cu.
 //
 // Launch: grid (ceil(N·OH·OW/BM)·ceil(O/BN), splits, 1), block 128, dynamic shared
 // memory TC_STAGES·(BM+BN)·64 bytes; BM = BN = 128 or 64.
@@ -12,6 +13,7 @@
 // scale, shift: f32 [N,C1+C2] (kernels *_norm; C1+C2 a multiple of 8): the input is
 // normalised in shared memory by the thread that copied it; padding stays zero.
 // Rows of the result are pixels: Epilogue's ldc = O, each_rows = OH·OW.
+// All pointers are multiples of 16 bytes but x's where C1 is no multiple of 8.
 // Limits: elements of x, x2, W below 2^32; H, W, OH, OW below 2^15.
 #include "tc_tile.h"
 

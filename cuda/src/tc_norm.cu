@@ -232,6 +232,8 @@ template <bool BF> DEV void groupnorm_apply(const GroupNormApplyArgs &g) {
   stg128((uint16_t *)g.out + i * 8, pack8<BF>(v));
 }
 
+static_assert(sizeof(LayerNormArgs) == 48 && sizeof(GroupNormArgs) == 88 && sizeof(GroupNormApplyArgs) == 64, "the host's layout");
+
 #define NORM(name, fn, args, bf) \
   extern "C" __global__ void __launch_bounds__(256, 4) name(const __grid_constant__ args g) { fn<bf>(g); } \
   TC_KERNEL(name)

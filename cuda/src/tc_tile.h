@@ -32,7 +32,8 @@ DEV float tc_act(int act, float x) {
 }
 
 // Where the results go: C[row] = act(alpha·acc + bias + each[row / each_rows] + R[row]).
-// Rows are ldc and ldr elements apart.
+// Rows are ldc and ldr elements apart; C, R and each are multiples of 16 bytes. Argument
+// structs are what the host lays out: pointers first, no hidden padding.
 struct Epilogue {
   void *C;           // half, or f32 with OUT_F32
   const float *bias; // [N] or null
@@ -40,6 +41,7 @@ struct Epilogue {
   const void *each;  // half [.., N] or null: one row for each_rows rows of C
   int N, ldc, ldr, each_rows, act, flags;
   float alpha;
+  int pad;
 };
 enum { OUT_F32 = 1, OUT_GEGLU = 2 };
 
@@ -62,9 +64,11 @@ struct ConvArgs {
   int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act, splits, pad; // splits: of tc_conv90.cu
 };
 
+static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 152 && sizeof(ConvArgs) == 192, "the host's layout");
+
 // tc_chunk gives the address of 16-byte chunk q (0 to 3) of row r of a tile with
 // 64-byte rows. Two rows share the 32 banks and the XOR moves each pair's chunks,
-// so any 8 rows r..r+7 (r a multiple of 8) of one q lie in different banks.
+// so chunk q of 8 successive rows lies in different banks.
 DEV smem_t tc_chunk(smem_t base, int r, int q) { return base + r * 64 + ((q ^ (r >> 1 & 3)) << 4); }
 
 // Output writes what warps of WM x WN sums have computed of a BM x BN tile.
