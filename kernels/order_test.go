@@ -92,6 +92,8 @@ func moduleFault(from, file, to string) string {
 		return file + " imports gonum outside of tests and tools"
 	case strings.HasPrefix(to, "github.com/klauspost/cpuid") && from != "kernels/isa":
 		return file + " imports cpuid: ask kernels/isa"
+	case strings.HasPrefix(to, "gorgonia.org/") && !strings.HasPrefix(from, "cuda"):
+		return file + " imports gorgonia.org outside of cuda"
 	}
 	return ""
 }

@@ -74,14 +74,19 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) (err error) {
 	defer func() { err = errors.Join(err, d.Close()) }()
 	r := report{
 		CPU: isa.Name(), Arch: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU(), Threads: d.Threads(),
-		Chosen: d.Table().ISA.String(), Why: a.whyISA(), Caches: isa.Caches(), GPU: gpuNote,
+		Chosen: d.Table().ISA.String(), Why: a.whyISA(), Caches: isa.Caches(), GPU: gpuNote(),
 	}
 	for _, l := range isa.All() {
 		r.Levels = append(r.Levels, l.String())
 	}
 	r.MemoryKiB, r.FreeKiB = statusField("/proc/meminfo", "MemTotal"), statusField("/proc/meminfo", "MemAvailable")
 	if f.plan {
-		m, err := caption.Load(ctx, d, a.modelDir())
+		on, err := a.openDevice()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, on.Close()) }()
+		m, err := caption.Load(ctx, on, a.modelDir())
 		if err != nil {
 			return err
 		}
@@ -90,7 +95,8 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) (err error) {
 		if err != nil {
 			return err
 		}
-		r.Plan = &memoryPlan{Weights: d.WeightBytes(), Stages: stages, Total: d.WeightBytes()}
+		held := on.(interface{ WeightBytes() int }).WeightBytes()
+		r.Plan = &memoryPlan{Weights: held, Stages: stages, Total: held}
 		for _, s := range stages {
 			r.Plan.Total += s.Arena + s.States
 		}

@@ -53,7 +53,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	f := root.PersistentFlags()
 	f.StringVar(&a.model, "model", "", "model `DIR` with clip/, detr/, captioner/ and sd/; generate takes one checkpoint file too (default: the built-in scale model)")
-	f.StringVar(&a.device, "device", "cpu", "where to compute")
+	f.StringVar(&a.device, "device", "cpu", "where to compute: cpu, cuda or cuda:N")
 	f.StringVar(&a.isa, "isa", "", "CPU instruction set: portable, avx2 or avx512 (default: SYNTIC_ISA, then the best)")
 	f.IntVar(&a.threads, "threads", 0, "CPU threads (default: SYNTIC_THREADS, then all allowed cores)")
 	f.StringVar(&a.storage, "weights", "f32", "how matrices are kept in memory: f32, f16 or bf16")

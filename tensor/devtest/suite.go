@@ -18,6 +18,9 @@ type Suite struct {
 	// Slack multiplies every tolerance: for devices that compute in less than
 	// float32 on purpose. 0 means 1.
 	Slack float64
+	// Whole says that the device replays a program as one: a run asks its
+	// context before the first step and after the last one alone.
+	Whole bool
 	// Only selects cases by name; nil means all. Suites with it leave out the
 	// random programs and the errors.
 	Only *regexp.Regexp

@@ -41,11 +41,12 @@ type Packed struct {
 // Runner replays a bound program.
 type Runner interface {
 	// Run executes all steps; between two of them it returns ctx's error once
-	// ctx is done.
+	// ctx is done. A device that replays a program as one asks ctx before it and
+	// after it.
 	Run(ctx context.Context) error
 	// Memory returns the host's view of an input's or output's elements, each 4
-	// bytes. What the host writes before Run is what Run sees, and after Run it
-	// holds the results.
+	// bytes, valid until Close. What the host writes before Run is what Run sees,
+	// and after Run it holds the results.
 	Memory(n *Node) []float32
 	// Close frees the program's memory.
 	Close() error

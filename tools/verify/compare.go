@@ -20,8 +20,9 @@ type array struct {
 	nhwc  bool
 }
 
-// values returns a float32 output.
-func values(v []float32, shape ...int) array { return array{shape: shape, f32: v} }
+// values returns a copy of a float32 output: its program may be closed before it is
+// compared.
+func values(v []float32, shape ...int) array { return array{shape: shape, f32: slices.Clone(v)} }
 
 // integers returns an integer output.
 func integers[T cmp.Ordered](v []T, convert func(T) int64, shape ...int) array {

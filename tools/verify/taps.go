@@ -50,9 +50,9 @@ func (t tapped) run(ctx context.Context, p *graph.Program, got map[string]array)
 	return got, nil
 }
 
-// picture returns an output that lies as [N,H,W,C].
+// picture returns a copy of an output that lies as [N,H,W,C].
 func picture(v []float32, n, h, w, c int) array {
-	return array{shape: tensor.Shape{n, c, h, w}, f32: v, nhwc: true}
+	return array{shape: tensor.Shape{n, c, h, w}, f32: slices.Clone(v), nhwc: true}
 }
 
 // toNHWC returns [N,C,H,W] values as [N,H,W,C].

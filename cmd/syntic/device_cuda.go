@@ -1,0 +1,35 @@
+//go:build cuda && linux
+
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"syntic/cuda"
+	"syntic/tensor/graph"
+)
+
+func (a *app) openGPU(n int) (graph.Device, error) {
+	if a.storage != "f32" || a.winograd != "" {
+		return nil, usagef("--device %s computes in f32 with direct sums; leave --weights and --winograd out", a.device)
+	}
+	d, err := cuda.New(cuda.Options{Ordinal: n})
+	if err != nil {
+		return nil, fmt.Errorf("--device %s: %w", a.device, err)
+	}
+	return d, nil
+}
+
+// gpuNote is what doctor says about GPUs.
+func gpuNote() string {
+	f, err := cuda.Probe()
+	if err != nil {
+		return "none: " + err.Error()
+	}
+	var all []string
+	for i, g := range f.GPUs {
+		all = append(all, fmt.Sprintf("cuda:%d %s, %s, compute capability %d.%d", i, g.Name, size(g.Bytes), g.Major, g.Minor))
+	}
+	return fmt.Sprintf("%s (driver for CUDA %s)", strings.Join(all, "; "), f.Driver)
+}

@@ -1,0 +1,186 @@
+//go:build ignore
+
+// A stand-in libcuda.so.1: the calls that package cuda makes, done on the CPU, at
+// once. Strict where a driver would be: a context must be current, addresses must
+// lie in live allocations, names and launch limits are checked.
+//
+// CUDA_EMU_MEMORY limits a GPU's memory, in bytes. CUDA_EMU_FAIL names a kernel
+// whose launch fails as an illegal address does. CUDA_EMU_NO_GRAPHS takes stream
+// capture away.
+#include "run.h"
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdio.h>
+#include <vector>
+#define API extern "C" __attribute__((visibility("default")))
+typedef int R;
+typedef unsigned long long P;
+typedef void *V;
+enum { OK = 0, INVALID = 1, OOM = 2, NO_DEVICE = 101, NO_CONTEXT = 201, NOT_FOUND = 500, ILLEGAL = 700, FAILED = 719, UNSUPPORTED = 801 };
+enum { GPUS = 2 };
+
+static std::mutex mu;
+static std::map<P, size_t> live[GPUS]; // allocations
+static size_t used[GPUS];
+static int pinned;
+static bool lost[GPUS]; // a kernel failed: the context answers nothing else
+#define current emu_context
+typedef std::vector<std::function<R()>> Graph;
+struct Stream { Graph *capture = 0; };
+
+static int gpu() { return (int)(size_t)current - 1; }
+#define NEED_CONTEXT                      \
+  if (!current) return NO_CONTEXT;        \
+  if (lost[gpu()]) return ILLEGAL;
+
+static size_t memory() {
+  const char *s = getenv("CUDA_EMU_MEMORY");
+  return s ? strtoull(s, 0, 10) : 8ull << 30;
+}
+static bool inside(P p, size_t n) {
+  std::lock_guard<std::mutex> l(mu);
+  auto i = live[gpu()].upper_bound(p);
+  if (i == live[gpu()].begin()) return false;
+  --i;
+  return p + n <= i->first + i->second;
+}
+static R go(V s, std::function<R()> f) {
+  NEED_CONTEXT
+  Graph *g = s ? ((Stream *)s)->capture : 0;
+  if (g) return g->push_back(f), OK;
+  R r = f();
+  if (r == ILLEGAL || r == FAILED) lost[gpu()] = true;
+  return r;
+}
+
+API R cuInit(unsigned) { return OK; }
+API R cuDriverGetVersion(int *v) { return *v = 12090, OK; }
+API R cuDeviceGetCount(int *n) { return *n = GPUS, OK; }
+API R cuDeviceGet(int *d, int i) { return *d = i, i >= 0 && i < GPUS ? OK : NO_DEVICE; }
+API R cuDeviceGetName(char *s, int n, int d) { return snprintf(s, n, "CPU emulation %d", d), OK; }
+API R cuDeviceTotalMem_v2(size_t *n, int) { return *n = memory(), OK; }
+API R cuMemGetInfo_v2(size_t *f, size_t *n) {
+  NEED_CONTEXT
+  return *n = memory(), *f = *n - used[gpu()], OK;
+}
+API R cuDeviceGetAttribute(int *v, int a, int) { // compute capability 9.0, 4 processors
+  return *v = a == 75 ? 9 : a == 76 ? 0 : a == 16 ? 4 : a == 1 ? 1024 : a == 10 ? 32 : 0, OK;
+}
+API R cuDevicePrimaryCtxRetain(V *c, int d) { return *c = (V)(size_t)(d + 1), OK; }
+API R cuDevicePrimaryCtxRelease_v2(int d) { return lost[d] = false, OK; }
+API R cuDevicePrimaryCtxReset_v2(int d) { return lost[d] = false, OK; }
+API R cuCtxSetCurrent(V c) { return current = c, OK; }
+API R cuModuleLoadData(V *m, const void *) {
+  NEED_CONTEXT
+  return *m = (V)1, OK;
+}
+API R cuModuleUnload(V) { return OK; }
+API R cuModuleGetFunction(V *f, V, const char *n) {
+  NEED_CONTEXT
+  return *f = (V)emu_find(n), *f ? OK : NOT_FOUND;
+}
+API R cuMemAlloc_v2(P *p, size_t n) {
+  NEED_CONTEXT
+  void *q = 0;
+  std::lock_guard<std::mutex> l(mu);
+  if (!n) return INVALID;
+  if (used[gpu()] + n > memory() || posix_memalign(&q, 256, n)) return OOM;
+  memset(q, 0xff, n);
+  live[gpu()][(P)q] = n, used[gpu()] += n;
+  return *p = (P)q, OK;
+}
+API R cuMemFree_v2(P p) {
+  if (!current) return NO_CONTEXT;
+  std::lock_guard<std::mutex> l(mu);
+  auto i = live[gpu()].find(p);
+  if (i == live[gpu()].end()) return INVALID;
+  used[gpu()] -= i->second;
+  live[gpu()].erase(i);
+  free((void *)p);
+  return lost[gpu()] ? ILLEGAL : OK;
+}
+API R cuMemHostAlloc(void **p, size_t n, unsigned) {
+  NEED_CONTEXT
+  std::lock_guard<std::mutex> l(mu);
+  if (posix_memalign(p, 4096, n)) return OOM;
+  return pinned++, OK;
+}
+API R cuMemFreeHost(void *p) {
+  if (!current) return NO_CONTEXT;
+  std::lock_guard<std::mutex> l(mu);
+  free(p);
+  return pinned--, OK;
+}
+static R to_device(P d, const void *s, size_t n) { return inside(d, n) ? memcpy((void *)d, s, n), OK : INVALID; }
+static R to_host(void *d, P s, size_t n) { return inside(s, n) ? memcpy(d, (void *)s, n), OK : INVALID; }
+static R fill(P d, unsigned char c, size_t n) { return inside(d, n) ? memset((void *)d, c, n), OK : INVALID; }
+API R cuMemcpyHtoD_v2(P d, const void *s, size_t n) { return go(0, [=] { return to_device(d, s, n); }); }
+API R cuMemcpyDtoH_v2(void *d, P s, size_t n) { return go(0, [=] { return to_host(d, s, n); }); }
+API R cuMemcpyHtoDAsync_v2(P d, const void *s, size_t n, V st) { return go(st, [=] { return to_device(d, s, n); }); }
+API R cuMemcpyDtoHAsync_v2(void *d, P s, size_t n, V st) { return go(st, [=] { return to_host(d, s, n); }); }
+API R cuMemsetD8_v2(P d, unsigned char c, size_t n) { return go(0, [=] { return fill(d, c, n); }); }
+API R cuMemsetD8Async(P d, unsigned char c, size_t n, V st) { return go(st, [=] { return fill(d, c, n); }); }
+API R cuStreamCreate(V *s, unsigned) {
+  NEED_CONTEXT
+  return *s = new Stream, OK;
+}
+API R cuStreamDestroy_v2(V s) { return delete (Stream *)s, OK; }
+API R cuStreamSynchronize(V) {
+  NEED_CONTEXT
+  return OK;
+}
+
+// launch copies the arguments, which the caller may reuse, and checks that they
+// lie as the kernel's parameters do when they are packed in one array.
+static R launch(V f, const unsigned *d, V s, void **p) {
+  const emu_kernel *k = (const emu_kernel *)f;
+  auto dims = std::make_shared<std::vector<unsigned>>(d, d + 7);
+  auto args = std::make_shared<std::vector<std::vector<char>>>();
+  for (int i = 0; i < k->count; i++) {
+    if (i && (char *)p[i] - (char *)p[i - 1] < k->sizes[i - 1]) {
+      fprintf(stderr, "cuda emulation: %s: argument %d is smaller than its parameter\n", k->name, i - 1);
+      return INVALID;
+    }
+    args->emplace_back((char *)p[i], (char *)p[i] + k->sizes[i]);
+  }
+  return go(s, [=]() -> R {
+    const char *fail = getenv("CUDA_EMU_FAIL");
+    if (fail && !strcmp(fail, k->name)) return ILLEGAL;
+    void *at[64];
+    for (int i = 0; i < k->count; i++) at[i] = (*args)[i].data();
+    return emu_run(k, dims->data(), at);
+  });
+}
+API R cuLaunchKernel(V f, unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned g, unsigned sh, V s, void **p, void **) {
+  unsigned dims[7] = {a, b, c, d, e, g, sh};
+  return launch(f, dims, s, p);
+}
+struct Config { unsigned dims[7]; V stream, attributes; unsigned count; };
+API R cuLaunchKernelEx(const Config *c, V f, void **p, void **) { return launch(f, c->dims, c->stream, p); }
+
+API R cuStreamBeginCapture_v2(V s, int) {
+  NEED_CONTEXT
+  if (getenv("CUDA_EMU_NO_GRAPHS")) return UNSUPPORTED;
+  return ((Stream *)s)->capture = new Graph, OK;
+}
+API R cuStreamEndCapture(V s, V *g) { return *g = ((Stream *)s)->capture, ((Stream *)s)->capture = 0, OK; }
+API R cuGraphInstantiateWithFlags(V *e, V g, P) { return *e = new Graph(*(Graph *)g), OK; }
+API R cuGraphDestroy(V g) { return delete (Graph *)g, OK; }
+API R cuGraphExecDestroy(V g) { return delete (Graph *)g, OK; }
+API R cuGraphLaunch(V e, V s) {
+  for (auto &f : *(Graph *)e)
+    if (R r = go(s, f)) return r;
+  return OK;
+}
+
+API R cuGetErrorName(R r, const char **s) {
+  static const std::map<R, const char *> names = {{INVALID, "CUDA_ERROR_INVALID_VALUE"}, {OOM, "CUDA_ERROR_OUT_OF_MEMORY"},
+    {34, "CUDA_ERROR_STUB_LIBRARY"}, {NO_DEVICE, "CUDA_ERROR_INVALID_DEVICE"}, {NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
+    {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"}, {ILLEGAL, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {FAILED, "CUDA_ERROR_LAUNCH_FAILED"},
+    {UNSUPPORTED, "CUDA_ERROR_NOT_SUPPORTED"}};
+  auto i = names.find(r);
+  return *s = i == names.end() ? "CUDA_ERROR_UNKNOWN" : i->second, OK;
+}
+API R cuGetErrorString(R, const char **s) { return *s = "as the CPU emulation has it", OK; }

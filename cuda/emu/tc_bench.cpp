@@ -1,0 +1,149 @@
+//go:build ignore
+
+// Times the tensor-core kernels on a Hopper GPU at the models' shapes: one line a
+// kernel and shape, the median of 20 launches, f16, random data. Built by tc_gpu.sh.
+#include "tc_check.h"
+#include "../src/tc_attn.cu"
+#include "../src/tc_attn90.cu"
+#include "../src/tc_conv3.cu"
+#include "../src/tc_conv90.cu"
+#include "../src/tc_gemm.cu"
+#include "../src/tc_gemm90.cu"
+#include "../src/tc_norm.cu"
+
+static int sms;
+// Device memory of random halves around 0, of standard deviation about 1/2.
+static __global__ void fill(uint16_t *p, size_t n) {
+  for (size_t i = blockIdx.x * 256ull + threadIdx.x; i < n; i += gridDim.x * 256ull) {
+    uint32_t h = (uint32_t)i * 2654435761u;
+    h ^= h >> 15, h *= 2246822519u, h ^= h >> 13;
+    p[i] = (uint16_t)pack2<false>((float)(h & 0xffff) / 32768.0f - 1.0f, 0);
+  }
+}
+template <class T> static T *device(size_t n) {
+  T *p = 0;
+  if (cudaMalloc(&p, n * sizeof(T)) != cudaSuccess) { fprintf(stderr, "out of device memory\n"); exit(2); }
+  if (sizeof(T) == 2) fill<<<1024, 256>>>((uint16_t *)p, n);
+  else cudaMemset(p, 0, n * sizeof(T));
+  return p;
+}
+// report times go() and prints it with its rate: TFLOP/s, or GB/s for bytes.
+template <class F> static void report(const std::string &what, double flops, double bytes, F go) {
+  cudaEvent_t a, b;
+  cudaEventCreate(&a), cudaEventCreate(&b);
+  std::vector<float> ms(20);
+  for (int i = 0; i < 3; i++) go();
+  for (float &m : ms) cudaEventRecord(a), go(), cudaEventRecord(b), cudaEventSynchronize(b), cudaEventElapsedTime(&m, a, b);
+  cudaError_t e = cudaGetLastError();
+  std::sort(ms.begin(), ms.end());
+  if (e != cudaSuccess) printf("%-64s %s\n", what.c_str(), cudaGetErrorString(e)), exit(1);
+  if (flops) printf("%-64s %8.1f us %7.1f TFLOP/s\n", what.c_str(), ms[10] * 1e3, flops / ms[10] / 1e9);
+  else printf("%-64s %8.1f us %7.1f GB/s\n", what.c_str(), ms[10] * 1e3, bytes / ms[10] / 1e6);
+}
+template <class K> static void allow(K k, int shared) { cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, shared); }
+
+static void gemm_shape(int M, int K, int N, bool geglu) {
+  uint16_t *A = device<uint16_t>((size_t)M * K), *W = device<uint16_t>((size_t)N * K), *C = device<uint16_t>((size_t)M * N);
+  float *bias = device<float>(N);
+  GemmArgs g = {};
+  int out = geglu ? N / 2 : N;
+  g.e = {C, bias, 0, 0, out, out, out, 1, 0, geglu ? OUT_GEGLU : 0, 1};
+  g.A = A, g.W = W, g.M = M, g.Nw = N, g.K = K, g.lda = g.ldw = K;
+  struct { const char *name; void (*k)(TMap, TMap, GemmArgs); int bm, bn, st; } hopper[] = {{"90 128x128", tc_gemm90_f16_128x128, 128, 128, 6}, {"90 128x160", tc_gemm90_f16_128x160, 128, 160, 5},
+      {"90 256x128", tc_gemm90_f16_256x128, 256, 128, 4}, {"90 256x160", tc_gemm90_f16_256x160, 256, 160, 3}};
+  auto name = [&](const char *k, int s) { return std::string("gemm ") + std::to_string(M) + "x" + std::to_string(K) + "x" + std::to_string(N) + (geglu ? " geglu " : " ") + k + " splits " + std::to_string(s); };
+  double flops = 2.0 * M * N * K;
+  for (auto &h : hopper)
+    for (int s : {1, 2, 4, 8}) {
+      int tiles = ((M + h.bm - 1) / h.bm) * ((N + h.bn - 1) / h.bn);
+      if (s > 1 && (tiles * (s / 2) >= sms || K / 64 < 2 * s)) break;
+      g.splits = s, g.part = device<float>((size_t)tiles * s * h.bm * h.bn), g.count = device<unsigned>(tiles);
+      TMap ta = tensor_map(A, K, M, K * 2, h.bm), tw = tensor_map(W, K, N, K * 2, h.bn);
+      int sh = h.st * (h.bm + h.bn) * 128 + 20480 + 128;
+      allow(h.k, sh);
+      report(name(h.name, s), flops, 0, [&] { h.k<<<std::min(sms, tiles * s), 384, sh>>>(ta, tw, g); });
+      cudaFree(g.part), cudaFree(g.count);
+    }
+  g.splits = 1;
+  allow(tc_gemm_f16_128, TC_STAGES * 16384);
+  report(name("mma 128", 1), flops, 0, [&] { tc_gemm_f16_128<<<((M + 127) / 128) * ((N + 127) / 128), 128, TC_STAGES * 16384>>>(g); });
+  report(name("mma 64", 1), flops, 0, [&] { tc_gemm_f16_64<<<((M + 63) / 64) * ((N + 63) / 64), 128, TC_STAGES * 8192>>>(g); });
+  cudaFree(A), cudaFree(W), cudaFree(C), cudaFree(bias);
+}
+static void conv_shape(int N, int H, int C, int O, bool norm) {
+  size_t M = (size_t)N * H * H;
+  uint16_t *x = device<uint16_t>(M * C), *W = device<uint16_t>((size_t)O * 9 * C), *y = device<uint16_t>(M * O);
+  float *scale = device<float>((size_t)N * C), *bias = device<float>(O);
+  ConvArgs g = {};
+  g.e = {y, bias, 0, 0, O, O, O, H * H, 0, 0, 1};
+  g.x = x, g.W = W, g.scale = norm ? scale : 0, g.shift = scale, g.N = N, g.H = g.Wd = g.OH = g.OW = H, g.C1 = C, g.O = O, g.KH = g.KW = 3;
+  g.stride = g.dil = g.padT = g.padL = 1, g.norm_act = ACT_SILU;
+  auto name = [&](const char *k, int s) { return std::string("conv3x3 ") + std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + " " + std::to_string(C) + "->" + std::to_string(O) + (norm ? " norm " : " ") + k + " splits " + std::to_string(s); };
+  double flops = 18.0 * M * C * O;
+  int places = ((H + 7) / 8) * (H > 8 ? (H + 15) / 16 * N : (N + 1) / 2);
+  for (int bn : {128, 160})
+    for (int s : {1, 2, 4, 8, 16}) {
+      int tiles = places * ((O + bn - 1) / bn), sh = 51200 + 6 * bn * 128 + 20480 + 128;
+      if (s > 1 && (tiles * (s / 2) >= sms || C / 64 < s)) break;
+      g.splits = s, g.part = device<float>((size_t)tiles * s * 128 * bn), g.count = device<unsigned>(tiles);
+      TMap tw = tensor_map(W, 9 * C, O, 18 * C, bn);
+      auto k = bn == 128 ? tc_conv90_f16_128 : tc_conv90_f16_160;
+      allow(k, sh);
+      report(name(bn == 128 ? "90 128" : "90 160", s), flops, 0, [&] { k<<<std::min(sms, tiles * s), 384, sh>>>(tw, g); });
+      cudaFree(g.part), cudaFree(g.count);
+    }
+  int sh = 25600 + TC_STAGES * 8192;
+  allow(tc_conv3_f16_128, sh);
+  report(name("mma 128", 1), flops, 0, [&] { tc_conv3_f16_128<<<places * ((O + 127) / 128), 128, sh>>>(g); });
+  cudaFree(x), cudaFree(W), cudaFree(y), cudaFree(scale), cudaFree(bias);
+}
+static void attn_shape(int B, int H, int D, int LQ, int LK) {
+  int S = H * D;
+  uint16_t *q = device<uint16_t>((size_t)B * LQ * S), *k = device<uint16_t>((size_t)B * LK * S), *o = device<uint16_t>((size_t)B * LQ * S);
+  AttnArgs g = {};
+  g.out = o, g.q = q, g.k = g.v = k, g.LQ = LQ, g.LK = LK, g.strideQ = g.strideK = g.strideV = g.strideO = S, g.scale = 1 / sqrtf(D);
+  std::string what = "attention " + std::to_string(B) + "x" + std::to_string(H) + " d" + std::to_string(D) + " " + std::to_string(LQ) + "x" + std::to_string(LK);
+  double flops = 4.0 * B * H * D * LQ * LK;
+  struct { int d, bq, shared; void (*k)(AttnArgs); } mma[] = {{40, 128, 43008, tc_attn_f16_40}, {64, 64, 46080, tc_attn_f16_64}, {80, 64, 56320, tc_attn_f16_80}, {160, 64, 64512, tc_attn_f16_160}, {512, 32, 101120, tc_attn_f16_512}};
+  for (auto &m : mma)
+    if (m.d == D) allow(m.k, m.shared), report(what + " mma", flops, 0, [&] { m.k<<<dim3((LQ + m.bq - 1) / m.bq, H, B), 128, m.shared>>>(g); });
+  if (D == 40 || D == 80) {
+    auto h = D == 40 ? tc_attn90_f16_40 : tc_attn90_f16_80;
+    allow(h, 116784);
+    report(what + " 90", flops, 0, [&] { h<<<dim3((LQ + 191) / 192, H, B), 512, 116784>>>(g); });
+  }
+  cudaFree(q), cudaFree(k), cudaFree(o);
+}
+static void norm_shape(int N, int H, int C) {
+  size_t n = (size_t)N * H * H * C;
+  uint16_t *x = device<uint16_t>(n), *y = device<uint16_t>(n);
+  float *w = device<float>(C), *scale = device<float>((size_t)2 * N * C);
+  std::string what = std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + "x" + std::to_string(C);
+  for (int slices : {8, 16, 32, 64, 128}) {
+    if (slices > H * H / 4) break;
+    GroupNormArgs g = {scale, scale + (size_t)N * C, x, 0, w, w, device<float2>((size_t)N * slices * C), device<unsigned>(N), H * H, C, 0, 32, 1e-5f, 0};
+    int sh = std::max(16384, 8 * C) + 256;
+    report("groupnorm stats " + what + " slices " + std::to_string(slices), 0, n * 2.0, [&] { tc_groupnorm_stats_f16<<<dim3(slices, N), 256, sh>>>(g); });
+    cudaFree(g.part), cudaFree(g.count);
+  }
+  GroupNormApplyArgs a = {y, x, 0, scale, scale + (size_t)N * C, N, H * H, C, 0, ACT_SILU, 0};
+  report("groupnorm apply " + what, 0, n * 4.0, [&] { tc_groupnorm_apply_f16<<<(unsigned)((n / 8 + 255) / 256), 256>>>(a); });
+  LayerNormArgs l = {y, x, w, w, (int)(n / C), C, 1e-5f, 0};
+  report("layernorm " + what, 0, n * 4.0, [&] { tc_layernorm_f16<<<(l.M + 7) / 8, 256>>>(l); });
+  cudaFree(x), cudaFree(y), cudaFree(w), cudaFree(scale);
+}
+int main() {
+  cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, 0);
+  gemm_shape(8192, 8192, 8192, false);
+  for (int b : {2, 16})
+    for (int i = 0; i < 4; i++) {
+      int h = 64 >> i, c = i == 0 ? 320 : i == 1 ? 640 : 1280;
+      gemm_shape(b * h * h, c, c, false), gemm_shape(b * h * h, c, 8 * c, true), gemm_shape(b * h * h, 4 * c, c, false);
+      conv_shape(b, h, c, c, true);
+      norm_shape(b, h, c);
+      if (i < 3) attn_shape(b, 8, c / 8, h * h, h * h), attn_shape(b, 8, c / 8, h * h, 77);
+    }
+  conv_shape(1, 64, 512, 512, true), conv_shape(1, 128, 512, 512, true), conv_shape(1, 256, 256, 256, true), conv_shape(1, 512, 128, 128, true), conv_shape(1, 512, 128, 128, false);
+  attn_shape(1, 1, 512, 4096, 4096), attn_shape(64, 12, 64, 50, 50);
+  return 0;
+}

@@ -1,0 +1,35 @@
+//go:build ignore
+
+#include "tc_check_attn.h"
+#include "../src/tc_attn.cu"
+
+static int start(bool bf, Case c, AttnArgs g) {
+  int BQ, BKV, PITCH;
+  void (*k)(AttnArgs);
+  switch (c.D) {
+  case 32: BQ = 64, BKV = 64, PITCH = 80, k = bf ? tc_attn_bf16_32 : tc_attn_f16_32; break;
+  case 40: BQ = 128, BKV = 64, PITCH = 112, k = bf ? tc_attn_bf16_40 : tc_attn_f16_40; break;
+  case 64: BQ = 64, BKV = 64, PITCH = 144, k = bf ? tc_attn_bf16_64 : tc_attn_f16_64; break;
+  case 80: BQ = 64, BKV = 64, PITCH = 176, k = bf ? tc_attn_bf16_80 : tc_attn_f16_80; break;
+  case 160: BQ = 64, BKV = 32, PITCH = 336, k = bf ? tc_attn_bf16_160 : tc_attn_f16_160; break;
+  default: BQ = 32, BKV = 0, PITCH = 0, k = bf ? tc_attn_bf16_512 : tc_attn_f16_512;
+  }
+  unsigned sh = c.D == 512 ? 101120 : (BQ + 4 * BKV) * PITCH;
+  return launch(k, {(unsigned)(c.LQ + BQ - 1) / BQ, (unsigned)c.H, (unsigned)c.B}, {128, 1, 1}, sh, g);
+}
+int main() {
+  for (bool bf : {false, true})
+    for (int D : {32, 40, 64, 80, 160, 512}) {
+      bool big = D == 512;
+      run_case(bf, {D, 1, big ? 1 : 2, 64, 64, false, false, -1, true}, start);
+      run_case(bf, {D, 2, big ? 1 : 3, 77, 77, true, false, -1, true}, start);
+      run_case(bf, {D, 2, 1, 70, 131, false, true, -1, false}, start);
+      run_case(bf, {D, 1, 1, 5, 90, true, false, 67, false}, start);
+      run_case(bf, {D, 1, 2, 1, 40, true, true, 33, false}, start);
+      run_case(bf, {D, 1, 1, 130, 50, false, false, -1, false}, start);
+      run_case(bf, {D, 1, 1, 40, 24, true, false, -1, false}, start); // the first queries see no key
+      run_case(bf, {D, 1, 1, 3, 16, false, false, 0, false}, start);  // nor does any here
+    }
+  must("attention: no bank conflicts", stats.conflicts == 0 && stats.reads > 0);
+  return done("attention");
+}

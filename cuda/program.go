@@ -1,0 +1,318 @@
+//go:build cuda && linux
+
+package cuda
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"syntic/cuda/internal/cux"
+	"syntic/tensor/graph"
+)
+
+// step is an operation with its kernel chosen; bind appends its launches.
+type step struct {
+	workspace int // floats
+	weights   []*weight
+	bind      func(m *memory, ws cu.DevicePtr) // once the weights are loaded
+}
+
+// Packed implements graph.Step.
+func (s *step) Packed() []graph.Packed {
+	var list []graph.Packed
+	for _, w := range s.weights {
+		list = append(list, graph.Packed{Form: w.key, Bytes: w.bytes})
+	}
+	return list
+}
+
+// Workspace implements graph.Step.
+func (s *step) Workspace() int { return s.workspace }
+
+// memory resolves a program's nodes to addresses and collects its launches.
+type memory struct {
+	dev    *Device
+	plan   *graph.Plan
+	arena  cu.DevicePtr
+	faults cu.DevicePtr // one number of 8 bytes per check, after one for all
+	consts map[*graph.Node]cu.DevicePtr
+	states map[*graph.State]cu.DevicePtr
+	checks []check
+	list   cux.List
+	bytes  int
+	err    error // the first that binding met
+}
+
+// check turns what a kernel reported, a position and the number found there,
+// into an error.
+type check func(position, number int) error
+
+// at returns where a node's elements lie; 0 for nil.
+func (m *memory) at(n *graph.Node) cu.DevicePtr {
+	if n == nil {
+		return 0
+	}
+	r := n.Root()
+	switch r.Role {
+	case graph.Const:
+		return m.constant(r)
+	case graph.StateRole:
+		return m.state(r.State)
+	}
+	return m.arena + cu.DevicePtr(4*m.plan.Offset(n))
+}
+
+func (m *memory) constant(n *graph.Node) cu.DevicePtr {
+	p, ok := m.consts[n]
+	if !ok && m.err == nil {
+		if p, m.err = m.dev.alloc(4 * len(n.Data)); m.err != nil {
+			return 0
+		}
+		m.consts[n] = p
+		m.bytes += 4 * len(n.Data)
+		if len(n.Data) > 0 {
+			m.err = m.dev.fault(cu.MemcpyHtoD(p, unsafe.Pointer(&n.Data[0]), int64(4*len(n.Data))))
+		}
+	}
+	return p
+}
+
+func (m *memory) state(s *graph.State) cu.DevicePtr {
+	p, ok := m.states[s]
+	if !ok && m.err == nil {
+		if p, m.err = m.dev.hold(s); m.err == nil {
+			m.states[s] = p
+		}
+	}
+	return p
+}
+
+// slot makes room for a check's report and returns its number.
+func (m *memory) slot(c check) int {
+	m.checks = append(m.checks, c)
+	return len(m.checks)
+}
+
+// launch appends a kernel.
+func (m *memory) launch(kernel string, g cux.Grid, a *cux.Args) {
+	f, ok := m.dev.kernels[kernel]
+	if !ok && m.err == nil {
+		var err error
+		if f, err = m.dev.function(kernel); err != nil {
+			m.err = fmt.Errorf("kernel %s: %w", kernel, err)
+			return
+		}
+	}
+	g.Threads = threads
+	m.list.Kernel(kernel, f, g, a)
+}
+
+// each appends a kernel of which every thread makes one of n values; n is its
+// last argument.
+func (m *memory) each(kernel string, n int, a *cux.Args) {
+	if n > 0 {
+		m.launch(kernel, cux.Grid{X: ceil(n, threads)}, a.Int(n))
+	}
+}
+
+// threads of a block, in every kernel.
+const threads = 256
+
+func ceil(n, by int) int { return (n + by - 1) / by }
+
+// runner replays a bound program.
+type runner struct {
+	memory
+	replay *cux.Replay
+	held   []*weight
+	pinned []float32
+	host   map[*graph.Node][]float32
+	faults []uint64 // what the kernels reported
+}
+
+// Bind implements graph.Device.
+func (d *Device) Bind(p *graph.Plan, steps []graph.Step) (graph.Runner, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lost != nil {
+		return nil, d.lost
+	}
+	leave, err := d.enter()
+	defer leave()
+	if err != nil {
+		return nil, cux.Named(err)
+	}
+	r := &runner{memory: memory{dev: d, plan: p, consts: map[*graph.Node]cu.DevicePtr{}, states: map[*graph.State]cu.DevicePtr{}}}
+	if err := r.loadWeights(steps); err != nil {
+		return nil, errors.Join(err, r.free())
+	}
+	if err := r.bind(steps); err != nil {
+		if errors.Is(err, cux.OutOfMemory) {
+			err = fmt.Errorf("%w\n%s", err, layout(p))
+		}
+		return nil, errors.Join(err, r.free())
+	}
+	return r, nil
+}
+
+func (r *runner) loadWeights(steps []graph.Step) error {
+	for _, s := range steps {
+		for _, w := range s.(*step).weights {
+			if err := r.dev.load(w); err != nil {
+				return fmt.Errorf("%s: %w", w.key.param.Label(), err)
+			}
+			r.held = append(r.held, w)
+		}
+	}
+	return nil
+}
+
+func (r *runner) bind(steps []graph.Step) (err error) {
+	d, p := r.dev, r.plan
+	// A step has one check at most.
+	arena, checks := 4*p.Arena, 8*(len(steps)+1)
+	if r.arena, err = d.alloc(arena + checks); err != nil {
+		return err
+	}
+	r.memory.faults = r.arena + cu.DevicePtr(arena)
+	r.bytes = arena + checks
+	if err := r.stage(len(steps) + 1); err != nil {
+		return d.fault(err)
+	}
+	for _, n := range p.Inputs {
+		r.list.ToDevice(r.at(n), r.host[n])
+	}
+	r.list.Fill(r.memory.faults, 0xff, checks)
+	for i, s := range steps {
+		st := s.(*step)
+		st.bind(&r.memory, r.arena+cu.DevicePtr(4*p.Workspace[i]))
+	}
+	if r.err != nil {
+		return r.err
+	}
+	sent := map[*graph.Node]bool{}
+	for _, n := range p.Outputs {
+		if root := n.Root(); !sent[root] {
+			sent[root] = true
+			r.list.ToHost(r.host[root], r.at(n))
+		}
+	}
+	r.faults = r.faults[:len(r.checks)+1]
+	r.list.ToHost(unsafe.Slice((*float32)(unsafe.Pointer(&r.faults[0])), 2*len(r.faults)), r.memory.faults)
+	d.held.programs += r.bytes
+	r.replay, err = cux.NewReplay(d.ctx, d.stream, r.list, !d.opts.NoGraph, d.overlap)
+	return d.fault(err)
+}
+
+// stage makes page-locked memory for inputs, outputs and reports.
+func (r *runner) stage(reports int) (err error) {
+	const line = 16 // floats
+	r.host = map[*graph.Node][]float32{}
+	total := ceil(2*reports, line) * line
+	at := map[*graph.Node]int{}
+	for _, ns := range [][]*graph.Node{r.plan.Inputs, r.plan.Outputs} {
+		for _, n := range ns {
+			if _, ok := at[n.Root()]; !ok {
+				at[n.Root()] = total
+				total += ceil(n.Root().Floats(), line) * line
+			}
+		}
+	}
+	if r.pinned, err = cux.Pinned(total); err != nil {
+		return err
+	}
+	for n, i := range at {
+		r.host[n] = r.pinned[i : i+n.Floats() : i+n.Floats()]
+	}
+	r.faults = unsafe.Slice((*uint64)(unsafe.Pointer(&r.pinned[0])), reports)
+	return nil
+}
+
+// layout lists what a program's arena holds, the largest values first.
+func layout(p *graph.Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the program has %d operations and an arena of %s; its largest values:", len(p.Ops), size(4*p.Arena))
+	ops := slices.Clone(p.Ops)
+	slices.SortStableFunc(ops, func(x, y *graph.Op) int { return cmp.Compare(y.Out.Floats(), x.Out.Floats()) })
+	for _, op := range ops[:min(len(ops), 8)] {
+		fmt.Fprintf(&b, "\n  %12s  %s %v", size(4*op.Out.Floats()), op.Attr.Kind(), op.Out.Shape)
+	}
+	return b.String()
+}
+
+// Run implements graph.Runner. A program runs as one: ctx is asked before it and
+// after it.
+//
+// Allocs: none.
+func (r *runner) Run(ctx context.Context) error {
+	d := r.dev
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lost != nil {
+		return d.lost
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := r.replay.Run(); err != nil {
+		return d.fault(err)
+	}
+	if r.faults[0] == 0 {
+		for i, c := range r.checks {
+			if f := r.faults[i+1]; ^f != 0 {
+				return c(int(f>>32), int(int32(f)))
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// Memory implements graph.Runner.
+func (r *runner) Memory(n *graph.Node) []float32 { return r.host[n.Root()] }
+
+// Close implements graph.Runner.
+func (r *runner) Close() error {
+	d := r.dev
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lost != nil {
+		return nil // its memory went with the context
+	}
+	leave, err := d.enter()
+	defer leave()
+	return errors.Join(cux.Named(err), r.free())
+}
+
+// free gives everything back. The caller holds mu and has entered.
+func (r *runner) free() error {
+	d := r.dev
+	var errs []error
+	if r.replay != nil {
+		d.held.programs -= r.bytes
+		errs = append(errs, r.replay.Close())
+	}
+	for _, w := range r.held {
+		if p := d.packed[w.key]; p != nil {
+			p.users--
+		}
+	}
+	for _, p := range r.consts {
+		errs = append(errs, cux.Named(cu.MemFree(p)))
+	}
+	for s := range r.states {
+		errs = append(errs, d.drop(s))
+	}
+	if r.arena != 0 {
+		errs = append(errs, cux.Named(cu.MemFree(r.arena)))
+	}
+	errs = append(errs, cux.Unpin(r.pinned))
+	*r = runner{memory: memory{dev: d}}
+	return errors.Join(errs...)
+}
