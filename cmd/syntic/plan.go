@@ -34,11 +34,6 @@ type stagePlan struct {
 	Seconds float64 `json:"seconds,omitempty"` // of all runs; 0: unknown
 }
 
-// share is the part of the peak that drawing reaches on the CPU, for estimates:
-// plain operations, of which Winograd's convolutions save most, count.
-// Measured 2026-11-27 on an AVX2 machine: UNet 98 %, decoder 124 %.
-const share = 1.0
-
 // planDrawing measures what a batch takes.
 func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s sd.Settings) (*drawPlan, error) {
 	stages, err := p.Plan(batch, s)
@@ -47,7 +42,10 @@ func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s 
 	}
 	rate := 0.0
 	if c, ok := d.(*cpu.Device); ok {
-		rate = share * gemm.PeakFLOPS(c.Table().ISA, 20*time.Millisecond) * float64(c.Threads())
+		// Plain operations a second, of which Winograd's convolutions save many: on
+		// an AVX2 machine the UNet does as many as the peak of multiply-adds, the
+		// decoder 2.4 times as many, so its estimate is high.
+		rate = gemm.PeakFLOPS(c.Table().ISA, 20*time.Millisecond) * float64(c.Threads())
 	}
 	plan := &drawPlan{Available: availableMemory()}
 	weights := map[any]int{}

@@ -67,7 +67,7 @@ type Spec struct {
 // Relative L2 errors of the algorithms for normal data and up to 1280
 // channels: upper bounds of what TestWinogradError measures, which is, with
 // AVX2 or AVX-512, 2.7e-7 to 3.1e-7 for Direct, 2.6e-7 to 3.0e-7 for
-// WinogradF2 and 7.7e-7 to 8.9e-7 for WinogradF4. Winograd's errors are
+// WinogradF2 and 7.7e-7 to 9.0e-7 for WinogradF4. Winograd's errors are
 // relative to the largest values of a tile, not to each output, and a NaN or
 // an infinity spoils the whole tile.
 const (
