@@ -143,7 +143,7 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	batches := (len(list) + f.batch - 1) / f.batch
-	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), batches, f.settings)
+	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), batches, f.settings, f.plan)
 	if err != nil {
 		return err
 	}

@@ -34,14 +34,14 @@ type stagePlan struct {
 	Seconds float64 `json:"seconds,omitempty"` // of all runs; 0: unknown
 }
 
-// planDrawing measures what a batch takes.
-func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s sd.Settings) (*drawPlan, error) {
+// planDrawing tells what a batch takes; timed, also about how long.
+func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s sd.Settings, timed bool) (*drawPlan, error) {
 	stages, err := p.Plan(batch, s)
 	if err != nil {
 		return nil, err
 	}
 	rate := 0.0
-	if c, ok := d.(*cpu.Device); ok {
+	if c, ok := d.(*cpu.Device); ok && timed {
 		// Plain operations a second, of which Winograd's convolutions save many: on
 		// an AVX2 machine the UNet does as many as the peak of multiply-adds, the
 		// decoder 2.4 times as many, so its estimate is high.

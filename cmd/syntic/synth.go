@@ -108,7 +108,7 @@ func (a *app) synth(ctx context.Context, file string, f *synthFlags) (err error)
 	if m.Settings, err = m.Pipeline.Complete(f.settings); err != nil {
 		return err
 	}
-	plan, err := a.planDrawing(d, m.Pipeline, f.batch, captions.Len(), m.Settings)
+	plan, err := a.planDrawing(d, m.Pipeline, f.batch, captions.Len(), m.Settings, false)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (a *app) runSynth(ctx context.Context, m *synth.Maker, s *synth.Store, capt
 		}
 		p.add(1)
 	}
-	err := m.Run(ctx, s, captions)
+	err := m.Run(ctx, s, items)
 	p.pause()
 	if a.json {
 		return errors.Join(err, a.printJSON(map[string]int{"captions": len(items), "drawn": drawn, "there": there, "failed": failed}))

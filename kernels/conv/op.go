@@ -92,7 +92,7 @@ func (o *Op) makeKey() string {
 	if o.tile() > 0 {
 		kind = "winograd" // F2 and F4 share the taps
 	}
-	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d/%d", o.k.level, kind, g.O, g.C, g.KH, g.KW, g.Groups, o.spec.Storage.Size())
+	return fmt.Sprintf("conv/%v/%v/%dx%dx%dx%d/g%d/%d", o.k.level, kind, g.O, g.C, g.KH, g.KW, g.Groups, o.spec.Storage)
 }
 
 // Pack converts weights from a checkpoint's layout.

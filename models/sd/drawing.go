@@ -179,7 +179,7 @@ func cover(p *vision.Picture, w, h int) *vision.Picture {
 
 // Steps returns the number of steps in all: PNDM takes one more than asked for,
 // and Strength leaves some out.
-func (d *Drawing) Steps() int { return len(d.sched.Timesteps()) }
+func (d *Drawing) Steps() int { return d.sched.Steps() }
 
 // Step takes the next step.
 //
@@ -197,8 +197,8 @@ func (d *Drawing) Step(ctx context.Context) error {
 	if err := d.p.UNet.Step(ctx, d.eps, d.in, d.times, d.h, d.w); err != nil {
 		return err
 	}
-	if !isFinite(d.eps) {
-		return fmt.Errorf("step %d of %d: %w", d.at+1, d.Steps(), finite("the UNet", d.eps))
+	if err := finite("the UNet", d.eps); err != nil {
+		return fmt.Errorf("step %d of %d: %w", d.at+1, d.Steps(), err)
 	}
 	eps := d.eps[:len(d.x)]
 	if d.guided {
@@ -206,8 +206,8 @@ func (d *Drawing) Step(ctx context.Context) error {
 	}
 	copy(d.last, d.x)
 	d.sched.Step(d.x, eps, d.at, d.noise)
-	if !isFinite(d.x) {
-		return fmt.Errorf("step %d of %d: %w", d.at+1, d.Steps(), finite("the scheduler", d.x))
+	if err := finite("the scheduler", d.x); err != nil {
+		return fmt.Errorf("step %d of %d: %w", d.at+1, d.Steps(), err)
 	}
 	d.at++
 	return nil

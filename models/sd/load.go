@@ -35,17 +35,17 @@ type Pipeline struct {
 	known   map[string][]float32 // rows of texts encoded before
 }
 
-// The configurations of Stable Diffusion v1: a checkpoint in one file carries
-// none. What they leave out is diffusers' default.
+// The configurations of Stable Diffusion v1, for checkpoints that carry none, as
+// those in one file don't. What they leave out is diffusers' default.
 // Source: huggingface.co stable-diffusion-v1-5, */config.json and
 // scheduler/scheduler_config.json.
 const (
-	v1Text = `{"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}`
-	v1UNet = `{"cross_attention_dim": 768, "sample_size": 64}`
-	v1VAE  = `{"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
+	V1Text = `{"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}`
+	V1UNet = `{"cross_attention_dim": 768, "sample_size": 64}`
+	V1VAE  = `{"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
 		"down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
 		"up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}`
-	v1Sched = `{"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+	V1Scheduler = `{"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
 		"set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1}`
 )
 
@@ -102,12 +102,12 @@ func LoadFile(d graph.Device, path string) (*Pipeline, error) {
 		}
 		return p.opened(fmt.Errorf("%s holds a %s, not a whole Stable Diffusion v1 checkpoint; for single parts give the directory that they lie in", path, family))
 	}
-	configs := map[string]string{weights.FamilyText: v1Text, weights.FamilyUNet: v1UNet, weights.FamilyVAE: v1VAE}
+	configs := map[string]string{weights.FamilyText: V1Text, weights.FamilyUNet: V1UNet, weights.FamilyVAE: V1VAE}
 	open := func(_, family string) (part, error) {
 		return part{[]byte(configs[family]), weights.Canonical(src, family), path}, nil
 	}
 	err = p.load(d, open, func() (err error) {
-		p.sched = []byte(v1Sched)
+		p.sched = []byte(V1Scheduler)
 		beside := filepath.Join(filepath.Dir(path), "tokenizer")
 		if _, err = os.Stat(beside); err != nil {
 			p.tokens, err = token.CLIP(token.Options{Clean: token.HF})

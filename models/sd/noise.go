@@ -36,16 +36,6 @@ func (n *noise) Fill(dst []float32) {
 	}
 }
 
-// isFinite reports whether there is no NaN and no infinity.
-func isFinite(values []float32) bool {
-	for _, v := range values {
-		if v-v != 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // ErrNotFinite is what errors about values that aren't finite are.
 var ErrNotFinite = errors.New("no finite numbers")
 

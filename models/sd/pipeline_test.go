@@ -395,13 +395,13 @@ func TestPlanIsWhatIsTaken(t *testing.T) {
 // Source: torch's FlopCounterMode, as peers/PEERS.md records.
 func TestPlanCountsOperations(t *testing.T) {
 	d := device(t, 1)
-	u, err := ParseUNet([]byte(v1UNet))
+	u, err := ParseUNet([]byte(V1UNet))
 	require.NoError(t, err)
-	v, err := ParseVAE([]byte(v1VAE))
+	v, err := ParseVAE([]byte(V1VAE))
 	require.NoError(t, err)
-	text, err := clip.ParseText([]byte(v1Text))
+	text, err := clip.ParseText([]byte(V1Text))
 	require.NoError(t, err)
-	p := &Pipeline{dev: d, Text: clip.NewText(text), UNet: NewUNet(u), VAE: NewVAE(v), sched: []byte(v1Sched)}
+	p := &Pipeline{dev: d, Text: clip.NewText(text), UNet: NewUNet(u), VAE: NewVAE(v), sched: []byte(V1Scheduler)}
 	stages, err := p.Plan(1, Settings{Steps: 20, Guidance: 7.5})
 	require.NoError(t, err)
 	require.Equal(t, 21, stages[2].Runs)

@@ -2,6 +2,7 @@ package sd
 
 import (
 	"fmt"
+	"io"
 
 	"syntic/tensor/graph"
 )
@@ -54,7 +55,7 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 		{"text encoder", halves, func(b *graph.Builder) { p.Text.Record(b, 1, length) }},
 		{"picture encoder", 1, func(b *graph.Builder) { p.VAE.encode(b, 1, s.Height, s.Width) }},
 		{"prompt's keys and values", 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }},
-		{"UNet", len(schedule.Timesteps()), func(b *graph.Builder) { p.UNet.record(b, k) }},
+		{"UNet", schedule.Steps(), func(b *graph.Builder) { p.UNet.record(b, k) }},
 		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), func(b *graph.Builder) { p.VAE.decode(b, 1, th, tw) }},
 	}
 	if !s.Tiles {
@@ -91,7 +92,7 @@ func Resident(stages []Stage) (all, lean int) {
 }
 
 // release frees a tower's programs and weights where the Pipeline is lean.
-func (p *Pipeline) release(tower interface{ Close() error }) error {
+func (p *Pipeline) release(tower io.Closer) error {
 	if !p.Lean {
 		return nil
 	}

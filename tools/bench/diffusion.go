@@ -10,14 +10,6 @@ import (
 	"syntic/weights"
 )
 
-// Stable Diffusion v1-5; what a configuration leaves out is as published.
-const (
-	unetConfig = `{"cross_attention_dim": 768}`
-	vaeConfig  = `{"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
-		"down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
-		"up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}`
-)
-
 const (
 	latent = 64 // side of a 512×512 picture's latent
 	prompt = 77 // tokens

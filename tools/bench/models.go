@@ -8,6 +8,7 @@ import (
 	"syntic/models/clip"
 	"syntic/models/decoder"
 	"syntic/models/detr"
+	"syntic/models/sd"
 	"syntic/nn"
 	"syntic/tensor/graph"
 	"syntic/weights"
@@ -34,9 +35,9 @@ func prepareModel(ctx context.Context, d graph.Device, w Work) (*job, error) {
 	case "detr":
 		return prepareDETR(d, w, detrConfig, detrH, detrW)
 	case "unet":
-		return prepareUNet(ctx, d, w, unetConfig, latent)
+		return prepareUNet(ctx, d, w, sd.V1UNet, latent)
 	case "vae_decoder":
-		return prepareVAE(d, w, vaeConfig, latent)
+		return prepareVAE(d, w, sd.V1VAE, latent)
 	}
 	return nil, fmt.Errorf("the model %q isn't built yet; clip_vision, clip_text, detr, unet and vae_decoder are", w.Model)
 }

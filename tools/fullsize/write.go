@@ -140,15 +140,15 @@ func writeTensors(path string, o Options, list []weights.Info) error {
 
 // WriteSD fills dir with a Stable Diffusion v1-5 in diffusers' layout.
 func WriteSD(dir string, o Options) error {
-	t, err := clip.ParseText([]byte(sdText))
+	t, err := clip.ParseText([]byte(sd.V1Text))
 	if err != nil {
 		return err
 	}
-	u, err := sd.ParseUNet([]byte(sdUNet))
+	u, err := sd.ParseUNet([]byte(sd.V1UNet))
 	if err != nil {
 		return err
 	}
-	v, err := sd.ParseVAE([]byte(sdVAE))
+	v, err := sd.ParseVAE([]byte(sd.V1VAE))
 	if err != nil {
 		return err
 	}
@@ -156,9 +156,9 @@ func WriteSD(dir string, o Options) error {
 		name, config string
 		list         []weights.Info
 	}{
-		{"text_encoder", sdText, nn.List(clip.NewText(t), "")},
-		{"unet", sdUNet, nn.List(sd.NewUNet(u), "")},
-		{"vae", sdVAE, nn.List(sd.NewVAE(v), "")},
+		{"text_encoder", sd.V1Text, nn.List(clip.NewText(t), "")},
+		{"unet", sd.V1UNet, nn.List(sd.NewUNet(u), "")},
+		{"vae", sd.V1VAE, nn.List(sd.NewVAE(v), "")},
 	} {
 		if err := writeModel(filepath.Join(dir, part.name), o, json.RawMessage(part.config), part.list); err != nil {
 			return err
@@ -171,17 +171,5 @@ func WriteSD(dir string, o Options) error {
 	if err := os.MkdirAll(scheduler, 0o777); err != nil {
 		return err
 	}
-	return renameio.WriteFile(filepath.Join(scheduler, "scheduler_config.json"), []byte(sdScheduler), 0o666)
+	return renameio.WriteFile(filepath.Join(scheduler, "scheduler_config.json"), []byte(sd.V1Scheduler), 0o666)
 }
-
-// The configurations of Stable Diffusion v1-5; what they leave out is diffusers'
-// default.
-const (
-	sdText = `{"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}`
-	sdUNet = `{"cross_attention_dim": 768, "sample_size": 64}`
-	sdVAE  = `{"block_out_channels": [128, 256, 512, 512], "layers_per_block": 2,
- "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
- "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"]}`
-	sdScheduler = `{"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
- "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1}`
-)

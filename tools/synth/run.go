@@ -2,18 +2,17 @@ package synth
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 
 	"syntic/models/caption"
 	"syntic/models/sd"
 	"syntic/models/vision"
+	"syntic/tensor"
 	"syntic/weights"
 )
 
@@ -33,12 +32,11 @@ type Maker struct {
 // ErrSome says that some items failed; Report told which.
 var ErrSome = errors.New("some captions have no result; the same command tries them again")
 
-// Run makes what the shard lacks and writes its index.
+// Run makes what the shard lacks of its items and writes its index.
 //
 // Errors: ctx's, at once; writing; ErrSome at the end, when an item's values
 // weren't finite: the others are done then, and there is no index.
-func (m *Maker) Run(ctx context.Context, s *Store, captions *caption.Corpus) error {
-	list := s.Items(captions)
+func (m *Maker) Run(ctx context.Context, s *Store, list []Item) error {
 	failed := false
 	var batch []Item
 	draw := func() error {
@@ -217,9 +215,5 @@ func (m *Maker) encode(ctx context.Context, s *Store, it Item, p *vision.Picture
 
 // floats makes a tensor of values.
 func floats(name string, shape []int, values []float32) weights.Info {
-	data := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-	}
-	return weights.Info{Name: name, DType: weights.F32, Shape: shape, Data: data}
+	return weights.Info{Name: name, DType: weights.F32, Shape: shape, Data: tensor.FromF32(values, shape...).Data}
 }

@@ -67,7 +67,7 @@ func run(t testing.TB, m *Maker, dir string, r Recipe, shard Shard, texts []stri
 	if err != nil {
 		return err
 	}
-	err = m.Run(t.Context(), s, caption.NewCorpus(texts))
+	err = m.Run(t.Context(), s, s.Items(caption.NewCorpus(texts)))
 	require.NoError(t, s.Close())
 	return err
 }
@@ -234,7 +234,7 @@ func TestCancelKeepsWhatIsDone(t *testing.T) {
 			cancel()
 		}
 	}
-	require.ErrorIs(t, m.Run(ctx, s, caption.NewCorpus(captions)), context.Canceled)
+	require.ErrorIs(t, m.Run(ctx, s, s.Items(caption.NewCorpus(captions))), context.Canceled)
 	require.NoError(t, s.Close())
 	require.Len(t, tree(t, dir), 1+3)
 }

@@ -130,6 +130,9 @@ func (s *Scheduler) Timesteps() []float32 {
 	return out
 }
 
+// Steps returns the number of steps.
+func (s *Scheduler) Steps() int { return len(s.steps) }
+
 // Timestep returns what the model is told at step i.
 func (s *Scheduler) Timestep(i int) float32 { return s.steps[i].timestep }
 
