@@ -18,9 +18,10 @@ import (
 
 // Options choose a GPU and how it computes; the zero value is the first GPU.
 type Options struct {
-	Ordinal int    // which GPU, from 0
-	Driver  string // libcuda.so.1 by path; "" is the system's
-	NoGraph bool   // launch kernel by kernel rather than as one captured graph
+	Ordinal   int    // which GPU, from 0
+	Driver    string // libcuda.so.1 by path; "" is the system's
+	NoGraph   bool   // launch kernel by kernel rather than as one captured graph
+	Precision Precision
 }
 
 // Device computes on one GPU.
@@ -191,10 +192,11 @@ func bytesOf(v []float32) []byte {
 
 // hold returns the memory of a state, zero and made for the first Program that
 // uses it. The caller holds mu and has entered.
-func (d *Device) hold(s *graph.State) (cu.DevicePtr, error) {
+func (d *Device) hold(n *graph.Node) (cu.DevicePtr, error) {
+	s := n.State
 	m, ok := d.states[s]
 	if !ok {
-		m = &stateMemory{packed: packed{bytes: 4 * s.Shape.Elems()}}
+		m = &stateMemory{packed: packed{bytes: 4 * n.Floats()}}
 		var err error
 		if m.at, err = d.alloc(m.bytes); err != nil {
 			return 0, err

@@ -64,7 +64,7 @@ func (m *memory) at(n *graph.Node) cu.DevicePtr {
 	case graph.Const:
 		return m.constant(r)
 	case graph.StateRole:
-		return m.state(r.State)
+		return m.state(r)
 	}
 	return m.arena + cu.DevicePtr(4*m.plan.Offset(n))
 }
@@ -84,11 +84,11 @@ func (m *memory) constant(n *graph.Node) cu.DevicePtr {
 	return p
 }
 
-func (m *memory) state(s *graph.State) cu.DevicePtr {
-	p, ok := m.states[s]
+func (m *memory) state(n *graph.Node) cu.DevicePtr {
+	p, ok := m.states[n.State]
 	if !ok && m.err == nil {
-		if p, m.err = m.dev.hold(s); m.err == nil {
-			m.states[s] = p
+		if p, m.err = m.dev.hold(n); m.err == nil {
+			m.states[n.State] = p
 		}
 	}
 	return p

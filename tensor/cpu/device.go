@@ -120,6 +120,12 @@ func (d *Device) drop(s *graph.State) {
 	}
 }
 
+// Arrange implements graph.Device.
+func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
+	graph.Spread(ops)
+	return ops
+}
+
 // Prepare implements graph.Device.
 func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 	switch a := op.Attr.(type) {

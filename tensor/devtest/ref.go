@@ -31,6 +31,9 @@ func (*Ref) Trim() {}
 // Close implements graph.Device.
 func (*Ref) Close() error { return nil }
 
+// Arrange implements graph.Device.
+func (*Ref) Arrange(ops []*graph.Op) []*graph.Op { return ops }
+
 // Prepare implements graph.Device.
 func (*Ref) Prepare(op *graph.Op) (graph.Step, error) {
 	e, err := evaluate(op)

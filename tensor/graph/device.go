@@ -10,6 +10,10 @@ import "context"
 type Device interface {
 	// Name returns a short name such as "cpu avx512".
 	Name() string
+	// Arrange adapts a recorded program to the device before it is planned: it may
+	// merge operations and have values kept in halves (Node.Half) or with gaps
+	// (Node.Gap). It returns the operations to run.
+	Arrange(ops []*Op) []*Op
 	// Prepare chooses the kernel for an operation. The error says why the device
 	// can't run it.
 	Prepare(op *Op) (Step, error)

@@ -5,7 +5,7 @@ type Need struct {
 	Arena   int            // bytes of activations, with the steps' temporary memory
 	Weights map[any]int    // bytes by packed form; programs of a device share forms
 	States  map[*State]int // bytes
-	FLOPs   float64        // of a run, by the plain formulas: a multiplication and an addition are two
+	FLOPs   float64        // of a run
 }
 
 // Measure returns what Build would take, without building.
@@ -14,18 +14,16 @@ func Measure(d Device, record func(*Builder)) (Need, error) {
 	if err != nil {
 		return Need{}, err
 	}
-	n := Need{Arena: 4 * p.Arena, Weights: map[any]int{}, States: map[*State]int{}}
+	n := Need{Arena: 4 * p.Arena, Weights: map[any]int{}, States: map[*State]int{}, FLOPs: p.FLOPs}
 	for _, s := range steps {
 		for _, w := range s.Packed() {
 			n.Weights[w.Form] = w.Bytes
 		}
 	}
 	for _, op := range p.Ops {
-		n.FLOPs += op.flops()
 		for _, in := range op.In {
 			if in != nil && in.Root().Role == StateRole {
-				s := in.Root().State
-				n.States[s] = 4 * s.Shape.Elems()
+				n.States[in.Root().State] = 4 * in.Root().Floats()
 			}
 		}
 	}

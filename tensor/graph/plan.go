@@ -14,8 +14,9 @@ type Plan struct {
 	Ops       []*Op
 	Inputs    []*Node
 	Outputs   []*Node
-	Arena     int   // floats in all
-	Workspace []int // offset of each operation's temporary memory
+	Arena     int     // floats in all
+	Workspace []int   // offset of each operation's temporary memory
+	FLOPs     float64 // of a run, by the plain formulas: a multiplication and an addition are two
 	offsets   map[*Node]int
 }
 
@@ -44,7 +45,7 @@ func plan(ops []*Op, inputs []*Node, outputs []*Node, workspace []int) *Plan {
 		last[n.Root()] = end
 	}
 	for i, op := range ops {
-		if in := op.In[0]; inPlace(op) && in.Root().Role == Temp && last[in.Root()] == i {
+		if in := op.In[0]; inPlace(op) && in.Root().Role == Temp && in.Root().Half == op.Out.Half && last[in.Root()] == i {
 			op.Out.alias = in.Root()
 			last[in.Root()] = max(i, last[op.Out])
 		}
@@ -75,11 +76,11 @@ func plan(ops []*Op, inputs []*Node, outputs []*Node, workspace []int) *Plan {
 	return p
 }
 
-// spread leaves a cache line free after each row of values whose rows are a
+// Spread leaves a cache line free after each row of values whose rows are a
 // multiple of 4096 bytes long and that only products write and read. Such rows
 // fall into the same few lines of the first cache: a product must then use half
 // its tile to write them and copy them to read them.
-func spread(ops []*Op) {
+func Spread(ops []*Op) {
 	plain := make(map[*Node]bool) // read by something else than a product's rows
 	for _, op := range ops {
 		_, product := op.Attr.(*LinearOp)

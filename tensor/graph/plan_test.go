@@ -173,7 +173,7 @@ func TestSpread(t *testing.T) {
 			b := newBuilder(nil)
 			h := b.Linear(b.Input("x", 4, 8), wide, LinearOpts{})
 			b.Output("out", c.use(b, h))
-			spread(b.ops)
+			Spread(b.ops)
 			require.Equal(t, c.want, h.n.Gap)
 			require.Equal(t, 4*(2048+c.want), h.n.Floats())
 			require.Zero(t, b.ops[len(b.ops)-1].Out.Gap)

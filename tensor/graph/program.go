@@ -48,7 +48,11 @@ func prepare(d Device, record func(*Builder), taps []string) (p *Plan, steps []S
 		}
 	}
 	ops := fuse(b.ops)
-	spread(ops)
+	flops := 0.0
+	for _, op := range ops {
+		flops += op.flops()
+	}
+	ops = d.Arrange(ops)
 	steps = make([]Step, len(ops))
 	workspace := make([]int, len(ops))
 	for i, op := range ops {
@@ -57,7 +61,9 @@ func prepare(d Device, record func(*Builder), taps []string) (p *Plan, steps []S
 		}
 		workspace[i] = steps[i].Workspace()
 	}
-	return plan(ops, b.inputs, outputs, workspace), steps, nil
+	p = plan(ops, b.inputs, outputs, workspace)
+	p.FLOPs = flops
+	return p, steps, nil
 }
 
 func (b *Builder) record(record func(*Builder)) (err error) {

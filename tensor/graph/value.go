@@ -46,7 +46,8 @@ type Node struct {
 	State  *State    // StateRole
 	Data   []float32 // Const
 	Op     *Op       // the operation that makes it; nil unless Temp
-	Gap    int       // floats left free after each row; 0 but where spread chose otherwise
+	Gap    int       // elements left free after each row; 0 but where a device chose otherwise
+	Half   bool      // the device keeps it in two bytes an element; a view is kept as its root
 	alias  *Node     // the node whose memory this one shares, if any
 	output bool      // the host reads it by name
 	kept   bool      // an output, or the memory behind one
@@ -61,11 +62,23 @@ func (n *Node) Root() *Node {
 	return n
 }
 
-// RowStride returns the floats from one row of the last dimension to the next.
+// RowStride returns the elements from one row of the last dimension to the next.
 func (n *Node) RowStride() int { return n.Shape.Last() + n.Gap }
 
-// Floats returns the memory that the node's rows take.
-func (n *Node) Floats() int { return n.Shape.Elems() + n.Shape.Rows()*n.Gap }
+// Floats returns the memory that the node's rows take, in units of 4 bytes.
+func (n *Node) Floats() int {
+	elems := n.Shape.Elems() + n.Shape.Rows()*n.Gap
+	if n.Half {
+		return (elems + 1) / 2
+	}
+	return elems
+}
+
+// Kept reports whether the host reads the node's memory after a run.
+func (n *Node) Kept() bool { return n.kept }
+
+// Viewed reports whether the node is another view of a node's memory.
+func (n *Node) Viewed() bool { return n.alias != nil }
 
 // Op is one recorded operation. Attr's type tells which; its documentation
 // gives the meaning of In, whose optional entries may be nil.
