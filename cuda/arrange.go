@@ -31,6 +31,9 @@ func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
 			return ops
 		}
 	}
+	if d.halves() {
+		ops = d.merge(ops)
+	}
 	for _, op := range ops {
 		op.Out.Half = halved(op)
 		for _, n := range op.In {

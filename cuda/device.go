@@ -36,7 +36,11 @@ type Device struct {
 	stream     cu.Stream
 	name       string
 	processors int
+	capability int  // 90 is 9.0
+	hopper     bool // has the code of 9.0a
+	stages     int  // of the tensor-core kernels' pipelines
 	overlap    bool // kernels wait for their predecessors themselves
+	counters   cu.DevicePtr
 	modules    []cu.Module
 	kernels    map[string]cu.Function
 
@@ -86,7 +90,8 @@ func (d *Device) open() (err error) {
 	if err != nil {
 		return err
 	}
-	if 10*major+minor < 75 {
+	d.capability = 10*major + minor
+	if d.capability < 75 {
 		return fmt.Errorf("%s has compute capability %d.%d; the kernels need 7.5", d.name, major, minor)
 	}
 	if d.processors, err = d.gpu.Attribute(cu.MultiprocessorCount); err != nil {
@@ -94,7 +99,11 @@ func (d *Device) open() (err error) {
 	}
 	// Only code compiled for 9.0 holds the waits that overlapping needs; newer
 	// GPUs translate that of 7.5.
-	d.overlap = major == 9
+	d.overlap, d.hopper = major == 9, d.capability == 90
+	d.stages = 4
+	if d.capability == 86 || d.capability == 89 || d.capability >= 120 { // 100 KB of shared memory
+		d.stages = 3
+	}
 	if d.ctx, err = d.gpu.RetainPrimaryCtx(); err != nil {
 		return err
 	}
@@ -106,7 +115,13 @@ func (d *Device) open() (err error) {
 	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return err
 	}
-	return d.loadKernels()
+	if err := d.loadKernels(); err != nil || !d.halves() {
+		return err
+	}
+	if d.counters, err = d.alloc(4 * counters); err != nil {
+		return err
+	}
+	return cux.Zero(d.counters, 4*counters)
 }
 
 // enter makes the GPU's context current on this thread until leave is called.
@@ -140,6 +155,9 @@ func (d *Device) Close() error {
 	}
 	for _, s := range d.states {
 		errs = append(errs, cu.MemFree(s.at))
+	}
+	if d.counters != 0 {
+		errs = append(errs, cu.MemFree(d.counters))
 	}
 	for _, m := range d.modules {
 		errs = append(errs, cux.Unload(m))

@@ -18,6 +18,9 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 			return nil, fmt.Errorf("a value of %v has more elements than the kernels count", n.Shape)
 		}
 	}
+	if s := d.tensorStep(op); s != nil {
+		return s, nil
+	}
 	switch a := op.Attr.(type) {
 	case *graph.LinearOp:
 		return d.linear(op, a)

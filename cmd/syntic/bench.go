@@ -22,25 +22,26 @@ type benchFlags struct {
 	minTime  time.Duration
 }
 
-// maxNMSE is the error above which a kernel's result is called wrong: 20 to 70
+// maxNMSE is, by precision, the error above which a kernel's result is called wrong: 20 to 70
 // times the largest that all workloads show, 1.5e-12, 4.5e-8 and 3.0e-6.
 var maxNMSE = map[string]float64{"f32": 1e-10, "f16": 1e-6, "bf16": 1e-4}
 
 func newBench(a *app) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "bench [kernels|models|heavy]",
+		Use:   "bench [kernels|models|heavy|large]",
 		Short: "Measure the kernels and models on this machine",
 		Long: `Measure kernels and models: the median time, the rate, its share of the measured
 peak of this machine, how far rounds lay apart, and each kernel's error against
 the reference. The exit code is 1 when a kernel's result is wrong. The heavy
-set, of Stable Diffusion, takes up to 10 GB of memory and runs only when named.`,
+set, of Stable Diffusion, takes up to 10 GB of memory, the large one, for GPUs,
+whole pictures and big batches; both run only when named.`,
 		Example: `  syntic bench kernels --only 'conv3x3' --threads 1
   syntic bench --json > before.json
   syntic bench compare before.json after.json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("bench takes one set of workloads, kernels, models or heavy; got %s", strings.Join(args, " "))
+				return usagef("bench takes one set of workloads, kernels, models, heavy or large; got %s", strings.Join(args, " "))
 			}
 			return nil
 		},
@@ -72,19 +73,15 @@ func (a *app) bench(ctx context.Context, set string, f benchFlags) error {
 	if f.minTime < 0 {
 		return usagef("--min-time %v: can't be negative", f.minTime)
 	}
-	d, err := a.openCPU()
+	machine, threads, err := a.machine()
 	if err != nil {
-		return err
-	}
-	level, threads := d.Table().ISA, d.Threads()
-	if err := d.Close(); err != nil {
 		return err
 	}
 	p := a.newProgress("measurements", f.rounds*len(list))
 	defer p.finish()
 	rep, err := bench.Run(ctx, list, bench.Options{
 		Rounds: f.rounds, MinTime: f.minTime, Device: a.openDevice,
-		Machine: bench.Describe(level, threads), Threads: threads, Precision: a.precision(), MaxNMSE: maxNMSE[a.storage],
+		Machine: machine, Threads: threads, Precision: a.arithmetic(), MaxNMSE: a.maxNMSE(),
 	}, func() { p.add(1) })
 	if err != nil {
 		return err
@@ -99,9 +96,29 @@ func (a *app) bench(ctx context.Context, set string, f benchFlags) error {
 	return nil
 }
 
-// precision names how the flags make a device compute.
-func (a *app) precision() string {
-	s := "f32"
+// machine says where the flags have a measurement run.
+func (a *app) machine() (m bench.Machine, threads int, err error) {
+	if a.device == "cpu" {
+		d, err := a.openCPU()
+		if err != nil {
+			return m, 0, err
+		}
+		level, threads := d.Table().ISA, d.Threads()
+		return bench.Describe(level, threads), threads, d.Close()
+	}
+	d, err := a.openDevice()
+	if err != nil {
+		return m, 0, err
+	}
+	return bench.DescribeGPU(d.Name()), 1, d.Close()
+}
+
+// maxNMSE is the error above which a kernel's result is called wrong.
+func (a *app) maxNMSE() float64 { return max(maxNMSE[a.storage], maxNMSE[a.precision]) }
+
+// arithmetic names how the flags make a device compute.
+func (a *app) arithmetic() string {
+	s := a.precision
 	if a.storage != "f32" {
 		s += ", " + a.storage + " weights"
 	}
@@ -152,7 +169,7 @@ func newBenchWorker(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			info := fmt.Sprintf("syntic %s %s, %s", bench.Commit(), d.Name(), a.precision())
+			info := fmt.Sprintf("syntic %s %s, %s", bench.Commit(), d.Name(), a.arithmetic())
 			if err := d.Close(); err != nil {
 				return err
 			}

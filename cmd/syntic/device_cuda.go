@@ -12,9 +12,14 @@ import (
 
 func (a *app) openGPU(n int) (graph.Device, error) {
 	if a.storage != "f32" || a.winograd != "" {
-		return nil, usagef("--device %s computes in f32 with direct sums; leave --weights and --winograd out", a.device)
+		return nil, usagef("--device %s computes direct sums and keeps weights in its precision; leave --weights and --winograd out", a.device)
 	}
-	d, err := cuda.New(cuda.Options{Ordinal: n})
+	precisions := map[string]cuda.Precision{"f32": cuda.F32, "f16": cuda.F16, "bf16": cuda.BF16}
+	precision, ok := precisions[a.precision]
+	if !ok {
+		return nil, usagef("--precision %s: must be f32, f16 or bf16", a.precision)
+	}
+	d, err := cuda.New(cuda.Options{Ordinal: n, Precision: precision})
 	if err != nil {
 		return nil, fmt.Errorf("--device %s: %w", a.device, err)
 	}

@@ -166,7 +166,7 @@ func (a *app) recipe(m *synth.Maker, d graph.Device, f *synthFlags) (r synth.Rec
 	s := m.Settings
 	r = synth.Recipe{
 		Keep: f.keep, Seed: f.seed, Negative: f.negative, Width: s.Width, Height: s.Height, Steps: s.Steps, Guidance: s.Guidance,
-		Scheduler: s.Scheduler, Eta: s.Eta, RNG: f.rng, Tiles: s.Tiles, Precision: a.precision(),
+		Scheduler: s.Scheduler, Eta: s.Eta, RNG: f.rng, Tiles: s.Tiles, Precision: a.arithmetic(),
 	}
 	if r.Model, err = m.Pipeline.Fingerprint(); err != nil || !slices.Contains(f.keep, synth.Features) {
 		return r, err

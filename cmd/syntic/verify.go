@@ -26,6 +26,9 @@ or fail. The exit code is 1 if a case fails or none matches.`,
 	return cmd
 }
 
+// leastTolerance is what whole models may err in halves, of the results' norm.
+var leastTolerance = map[string]float64{"f16": 1e-2, "bf16": 6e-2}
+
 func (a *app) verify(ctx context.Context, dir, only string) (err error) {
 	filter, err := regexp.Compile(only)
 	if err != nil {
@@ -33,7 +36,7 @@ func (a *app) verify(ctx context.Context, dir, only string) (err error) {
 	}
 	passed, failed := 0, 0
 	var printErr error
-	err = verify.Run(ctx, dir, verify.Options{Only: filter, Device: a.openDevice}, func(r verify.Result) {
+	err = verify.Run(ctx, dir, verify.Options{Only: filter, Least: leastTolerance[a.precision], Device: a.openDevice}, func(r verify.Result) {
 		word := "pass"
 		if r.Pass {
 			passed++

@@ -11,6 +11,7 @@ import (
 	"syntic/models/clip"
 	"syntic/models/sd/sched"
 	"syntic/models/token"
+	"syntic/nn"
 	"syntic/tensor/graph"
 	"syntic/weights"
 )
@@ -102,21 +103,53 @@ func LoadFile(d graph.Device, path string) (*Pipeline, error) {
 		}
 		return p.opened(fmt.Errorf("%s holds a %s, not a whole Stable Diffusion v1 checkpoint; for single parts give the directory that they lie in", path, family))
 	}
-	configs := map[string]string{weights.FamilyText: V1Text, weights.FamilyUNet: V1UNet, weights.FamilyVAE: V1VAE}
-	open := func(_, family string) (part, error) {
-		return part{[]byte(configs[family]), weights.Canonical(src, family), path}, nil
-	}
-	err = p.load(d, open, func() (err error) {
-		p.sched = []byte(V1Scheduler)
+	open := func(family string) (weights.Source, string) { return weights.Canonical(src, family), path }
+	return p.opened(p.loadV1(d, open, func() (*token.Tokenizer, error) {
 		beside := filepath.Join(filepath.Dir(path), "tokenizer")
-		if _, err = os.Stat(beside); err != nil {
-			p.tokens, err = token.CLIP(token.Options{Clean: token.HF})
-			return err
+		if _, err := os.Stat(beside); err != nil {
+			return token.CLIP(token.Options{Clean: token.HF})
 		}
-		p.tokens, err = token.Load(beside, token.Options{Clean: token.HF})
+		return token.Load(beside, token.Options{Clean: token.HF})
+	}))
+}
+
+// Synthetic returns a v1 model of synthetic weights, which draws nothing that
+// anybody knows: for measuring.
+func Synthetic(d graph.Device, seed uint64) (*Pipeline, error) {
+	p := &Pipeline{dev: d}
+	open := func(family string) (weights.Source, string) {
+		var tower any
+		switch family {
+		case weights.FamilyText:
+			c, _ := clip.ParseText([]byte(V1Text))
+			tower = clip.NewText(c)
+		case weights.FamilyUNet:
+			c, _ := ParseUNet([]byte(V1UNet))
+			tower = NewUNet(c)
+		case weights.FamilyVAE:
+			c, _ := ParseVAE([]byte(V1VAE))
+			tower = NewVAE(c)
+		}
+		src := weights.Synthetic(seed, nn.List(tower, ""))
+		p.sources = append(p.sources, src)
+		return src, "synthetic weights"
+	}
+	return p.opened(p.loadV1(d, open, func() (*token.Tokenizer, error) { return token.CLIP(token.Options{Clean: token.HF}) }))
+}
+
+// loadV1 opens a model of v1's configurations; open gives a tower's weights and
+// where they lie.
+func (p *Pipeline) loadV1(d graph.Device, open func(family string) (weights.Source, string), tokens func() (*token.Tokenizer, error)) error {
+	configs := map[string]string{weights.FamilyText: V1Text, weights.FamilyUNet: V1UNet, weights.FamilyVAE: V1VAE}
+	tower := func(_, family string) (part, error) {
+		src, where := open(family)
+		return part{[]byte(configs[family]), src, where}, nil
+	}
+	return p.load(d, tower, func() (err error) {
+		p.sched = []byte(V1Scheduler)
+		p.tokens, err = tokens()
 		return err
 	})
-	return p.opened(err)
 }
 
 // opened closes what a failed load has opened.

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"syntic/models/sd"
 	"syntic/nn"
@@ -72,4 +73,37 @@ func prepareVAE(d graph.Device, w Work, config string, side int) (*job, error) {
 	}
 	_, err = v.DecodeProgram(w.Bt, side, side)
 	return j, err
+}
+
+// imageSteps is how many steps a whole picture takes.
+const imageSteps = 20
+
+// prepareImage draws pictures of 512×512 from their prompts, whole: text encoder,
+// steps with guidance, decoder, bytes.
+func prepareImage(d graph.Device, w Work) (*job, error) {
+	p, err := sd.Synthetic(d, seed)
+	if err != nil {
+		return nil, err
+	}
+	prompts := make([]sd.Prompt, w.Bt)
+	settings := sd.Settings{Steps: imageSteps, Scheduler: "ddim", Guidance: 7.5}
+	first := uint64(0)
+	run := func(ctx context.Context) error {
+		for i := range prompts {
+			prompts[i] = sd.Prompt{Text: fmt.Sprintf("a photograph of %d dogs", first), Seed: first}
+			first++ // no picture's text has been encoded before
+		}
+		drawing, err := p.Start(ctx, prompts, settings)
+		if err != nil {
+			return err
+		}
+		for range drawing.Steps() {
+			if err := drawing.Step(ctx); err != nil {
+				return err
+			}
+		}
+		_, err = drawing.Pictures(ctx)
+		return err
+	}
+	return &job{run: run, free: p.Close}, nil
 }

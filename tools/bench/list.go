@@ -51,12 +51,33 @@ func workloads() []Work {
 			FLOPs: textFLOPs * float64(s[0]*s[1]) / 77})
 	}
 	list = append(list, Work{Name: fmt.Sprintf("detr %dx%d", detrH, detrW), Kind: "model", Model: "detr", Bt: 1, FLOPs: detrFLOPs})
-	for _, b := range []int{1, 16} {
-		list = append(list, Work{Name: fmt.Sprintf("greedy%d b%d", greedyTokens, b), Kind: "greedy", Bt: b, FLOPs: tokenFLOPs * float64(greedyTokens*b)})
-	}
+	list = append(list, greedy(1), greedy(16))
 	return append(list,
 		Work{Name: "unet b2 (one CFG step)", Kind: "model", Model: "unet", Bt: 2, FLOPs: 2 * unetFLOPs},
 		Work{Name: "vae decode 512", Kind: "model", Model: "vae_decoder", Bt: 1, FLOPs: vaeFLOPs})
+}
+
+// large returns whole models at the batches that GPUs are measured by. Source:
+// peers/peers_gpu.py.
+func large() []Work {
+	var list []Work
+	add := func(name, kind, model string, length int, flops float64, batches ...int) {
+		for _, b := range batches {
+			list = append(list, Work{Name: fmt.Sprintf("%s b%d", name, b), Kind: kind, Model: model, Bt: b, Len: length, FLOPs: flops * float64(b)})
+		}
+	}
+	add("unet step", "model", "unet", 0, unetFLOPs, 2, 16, 32)
+	add("vae decode 512", "model", "vae_decoder", 0, vaeFLOPs, 1, 8)
+	add("20-step image 512", "model", "image", 0, 2*imageSteps*unetFLOPs+vaeFLOPs, 1, 8, 16)
+	add("clip image", "model", "clip_vision", 0, visionFLOPs, 1, 64, 256)
+	add("clip text 77", "model", "clip_text", 77, textFLOPs, 1, 64)
+	add("detr", "model", "detr", 0, detrFLOPs, 1, 8)
+	return append(list, greedy(1), greedy(64), greedy(512))
+}
+
+// greedy is the writing of a batch of captions.
+func greedy(batch int) Work {
+	return Work{Name: fmt.Sprintf("greedy%d b%d", greedyTokens, batch), Kind: "greedy", Bt: batch, FLOPs: tokenFLOPs * float64(greedyTokens*batch)}
 }
 
 func gemmWork(m, k, n int) Work {

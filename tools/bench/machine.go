@@ -20,11 +20,18 @@ type Machine struct {
 	OS     string `json:"os"`
 	Arch   string `json:"arch"`
 	Go     string `json:"go"`
-	Commit string `json:"commit"` // with "+dirty" for changed files; "unknown" without build information
+	GPU    string `json:"gpu,omitempty"` // that computed
+	Commit string `json:"commit"`        // with "+dirty" for changed files; "unknown" without build information
 
-	// The ceilings of as many threads as the report uses, measured beforehand.
+	// The ceilings of as many threads as the report uses, measured beforehand; 0 for a
+	// GPU's, of which they aren't.
 	PeakGFLOPS float64 `json:"peak_gflops"`
 	TriadGBps  float64 `json:"triad_gbps"`
+}
+
+// DescribeGPU says that a device of this name computed.
+func DescribeGPU(device string) Machine {
+	return Machine{CPU: isa.Name(), Cores: isa.Cores(), GPU: device, OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Commit: Commit()}
 }
 
 // Describe measures the machine's ceilings for kernels of a level and a number

@@ -73,6 +73,9 @@ func (r *Report) Markdown(w io.Writer) error { return writeMarkdown(w, r.heading
 
 func (r *Report) heading() string {
 	m := &r.Machine
+	if m.GPU != "" {
+		return fmt.Sprintf("%s, %s; %s, commit %s, %s", m.GPU, r.Precision, m.Go, m.Commit, r.Date.Format(time.DateOnly))
+	}
 	return fmt.Sprintf("%s, %s, %d thread(s), %s; peak %.4g GFLOP/s, triad %.3g GB/s; %s, commit %s, %s",
 		m.CPU, m.ISA, r.Threads, r.Precision, m.PeakGFLOPS, m.TriadGBps, m.Go, m.Commit, r.Date.Format(time.DateOnly))
 }

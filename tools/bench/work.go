@@ -22,7 +22,7 @@ type Work struct {
 	Hd, Lq, Lk, D      int // attn: heads, queries, keys, size of a head
 	Op                 string
 	Shape              []int  // op: the operand; [N,C,H,W] for groupnorm
-	Model              string // model: clip_vision, clip_text, detr, unet or vae_decoder
+	Model              string // model: clip_vision, clip_text, detr, unet, vae_decoder or image
 	Bt, Len            int    // model and greedy: the batch; clip_text: tokens
 }
 
@@ -172,16 +172,20 @@ func (w *Work) checkOp() error {
 	return nil
 }
 
-// Select returns the workloads of a set, "kernels", "models", "heavy" or "" for
-// kernels and models, whose names match only, nil for all. The heavy ones, of
-// Stable Diffusion, take up to 10 GB of memory. Errors: an unknown set, or no
-// match.
+// Select returns the workloads of a set, "kernels", "models", "heavy", "large" or ""
+// for kernels and models, whose names match only, nil for all. The heavy ones, of
+// Stable Diffusion, take up to 10 GB of memory, the large ones are for GPUs. Errors:
+// an unknown set, or no match.
 func Select(set string, only *regexp.Regexp) ([]Work, error) {
-	if !slices.Contains([]string{"", "kernels", "models", "heavy"}, set) {
-		return nil, fmt.Errorf("there is no set of workloads %q: kernels, models and heavy are", set)
+	if !slices.Contains([]string{"", "kernels", "models", "heavy", "large"}, set) {
+		return nil, fmt.Errorf("there is no set of workloads %q: kernels, models, heavy and large are", set)
 	}
-	list := slices.DeleteFunc(workloads(), func(w Work) bool {
-		return w.set() != set && (set != "" || w.set() == "heavy") || only != nil && !only.MatchString(w.Name)
+	list := workloads()
+	if set == "large" {
+		list = large()
+	}
+	list = slices.DeleteFunc(list, func(w Work) bool {
+		return set != "large" && w.set() != set && (set != "" || w.set() == "heavy") || only != nil && !only.MatchString(w.Name)
 	})
 	if len(list) == 0 {
 		return nil, fmt.Errorf("no workload's name matches %s", only)

@@ -80,6 +80,7 @@ func TestProtocolErrors(t *testing.T) {
 type explosive struct{ graph.Device }
 
 func (explosive) Name() string                          { return "explosive" }
+func (explosive) Arrange(ops []*graph.Op) []*graph.Op   { return ops }
 func (explosive) Prepare(*graph.Op) (graph.Step, error) { panic("boom") }
 func (explosive) Close() error                          { return nil }
 

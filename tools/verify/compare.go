@@ -66,6 +66,9 @@ func (c *testCase) compare(got map[string]array) (Result, error) {
 		if err != nil {
 			return Result{}, fmt.Errorf("%s: %w", name, err)
 		}
+		if a.f32 != nil {
+			ref.Tol = max(ref.Tol, c.s.opts.Least)
+		}
 		finite := !math.IsNaN(relerr) && !math.IsInf(relerr, 0)
 		pass := finite && relerr <= ref.Tol
 		ratio, note := relerr/ref.Tol, name

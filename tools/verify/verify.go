@@ -27,6 +27,9 @@ type Result struct {
 type Options struct {
 	// Only selects cases by id; nil means all.
 	Only *regexp.Regexp
+	// Least is the least tolerance of a float output: what a device that computes in
+	// halves may err.
+	Least float64
 	// Device makes the device of one model. It is closed, and with it the
 	// packed weights are freed, before the next model begins. It may be nil when
 	// no selected case runs a model.
