@@ -58,7 +58,7 @@ func (d *Device) merge(ops []*graph.Op) []*graph.Op {
 			}
 		case *graph.ConvOp:
 			u, ok := prev.Attr.(*graph.UpsampleOp)
-			if ok && d.suitsConv(a) && op.In[4] == nil && u.OutH == 2*u.H && u.OutW == 2*u.W {
+			if ok && d.suitsConv(a) && op.In[4] == nil && u.OutH == 2*u.H && u.OutW == 2*u.W && !d.tapsOnHopper(a) {
 				joined := &joinedConv{ConvOp: *a, up: true}
 				joined.H, joined.W = u.H, u.W
 				op.Attr, op.In[0] = joined, prev.In[0]

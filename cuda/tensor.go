@@ -41,11 +41,10 @@ type gemmArgs struct {
 
 // convArgs is tc_tile.h's ConvArgs.
 type convArgs struct {
-	e                                                    epilogue
-	x, x2, w, scale, shift, part, count                  cu.DevicePtr
-	n, h, wd, c1, c2, o, kh, kw                          int32
-	stride, padT, padL, dil, oh, ow, up, normAct, splits int32
-	_                                                    int32
+	e                                                         epilogue
+	x, x2, w, scale, shift, part, count                       cu.DevicePtr
+	n, h, wd, c1, c2, o, kh, kw                               int32
+	stride, padT, padL, dil, oh, ow, up, normAct, splits, box int32
 }
 
 // counters is how many blocks' counts a device keeps, all zero between launches.

@@ -47,9 +47,10 @@ func (d *Device) halfConv(op *graph.Op, a *graph.ConvOp, up bool) *step {
 	}
 	point := a.KH*a.KW*a.StrideH == 1 && a.Pad == (graph.Pad{}) && !up && len(op.In) == 5
 	pixels := a.N * a.OutH * a.OutW
-	normed := -1 // where the normalised input of a product lies
-	if point && op.In[4] != nil {
-		normed = s.take(2 * pixels * a.C)
+	taps := !point && !up && d.tapsOnHopper(a)
+	normed := 0 // where the normalised input lies, for kernels that take it so
+	if (point || taps) && op.In[4] != nil {
+		normed = s.take(2 * a.N * a.H * a.W * a.C)
 	}
 	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
 		if pixels == 0 {
@@ -66,12 +67,12 @@ func (d *Device) halfConv(op *graph.Op, a *graph.ConvOp, up bool) *step {
 			shift = scale + cu.DevicePtr(4*a.N*a.C)
 		}
 		in := x(m, ws)
+		if (point || taps) && scale != 0 {
+			out := ws + cu.DevicePtr(normed)
+			m.normalise(out, in, scale, shift, a.N, a.H*a.W, a.C, a.NormAct)
+			in, scale, shift = out, 0, 0
+		}
 		if point {
-			if scale != 0 {
-				out := ws + cu.DevicePtr(normed)
-				m.normalise(out, in, scale, shift, a.N, a.H*a.W, a.C, a.NormAct)
-				in = out
-			}
 			m.multiply(gemmArgs{e: e, a: in, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(a.C), lda: int32(a.C), ldw: int32(a.C), splits: 1})
 			return
 		}
@@ -81,8 +82,55 @@ func (d *Device) halfConv(op *graph.Op, a *graph.ConvOp, up bool) *step {
 		if up {
 			g.up = 1
 		}
-		m.convolve(g)
+		if taps {
+			m.convolveByTaps(g)
+		} else {
+			m.convolve(g)
+		}
 	}}
+}
+
+// tapsOnHopper reports whether tc_convt90.cu serves a convolution.
+func (d *Device) tapsOnHopper(a *graph.ConvOp) bool { return d.hopper && a.C%64 == 0 && a.StrideH <= 2 }
+
+// box is the pixels of a tile of tc_convt90.cu.
+type box struct{ w, h, n int }
+
+// tiles counts the boxes that cover n pictures of h × w.
+func (b box) tiles(n, h, w int) int { return ceil(n, b.n) * ceil(h, b.h) * ceil(w, b.w) }
+
+// boxFor returns the box of so many pixels that covers the pictures with the fewest
+// tiles.
+func boxFor(pixels, n, h, w, stride int) (best box) {
+	for bw := min(128, pixels); bw >= 8; bw /= 2 {
+		for bh := pixels / bw; bh >= 1; bh /= 2 {
+			b := box{bw, bh, pixels / bw / bh}
+			if max(bw, bh)*stride <= 256 && (best.w == 0 || b.tiles(n, h, w) < best.tiles(n, h, w)) {
+				best = b
+			}
+		}
+	}
+	return best
+}
+
+// convolveByTaps appends the convolution of tc_convt90.cu.
+func (m *memory) convolveByTaps(g convArgs) {
+	d, depth := m.dev, int(g.kh*g.kw*g.c1)
+	n, h, w, s := int(g.n), int(g.oh), int(g.ow), int(g.stride)
+	rows := func(tile int) int { return boxFor(tile, n, h, w, s).tiles(n, h, w) * tile }
+	t := d.hopperTileFor(rows, int(g.o), depth)
+	b := boxFor(t.m, n, h, w, s)
+	g.box = int32(b.w | b.h<<16)
+	x := m.pictureMap(g.x, n, int(g.h), int(g.wd), int(g.c1), b, s)
+	weights := m.halfMap(g.w, depth, int(g.o), depth, t.n)
+	grid := cux.Grid{X: min(d.processors, b.tiles(n, h, w)*ceil(int(g.o), t.n)), Threads: 384, Shared: t.shared()}
+	m.tcLaunch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), x), weights), g))
+}
+
+// pictureMap describes [n,h,w,c] halves to the copy engine, in boxes of every
+// stride-th pixel.
+func (m *memory) pictureMap(at cu.DevicePtr, n, h, w, c int, b box, stride int) cux.TensorMap {
+	return m.tensorMap(at, []int{c, w, h, n}, []int{64, b.w * stride, b.h * stride, b.n}, []int{1, stride, stride, 1}, 2*c)
 }
 
 // convolve appends the kernel that suits a convolution best.

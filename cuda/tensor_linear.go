@@ -22,12 +22,16 @@ var hopperTiles = []hopperTile{{128, 128, 6, 0.89}, {128, 160, 5, 0.88}, {256, 1
 // writeOut is the depth of k whose products take as long as writing a tile does.
 const writeOut = 400
 
-// hopperTileFor returns the tile with which m × n sums of k products end first.
-func (d *Device) hopperTileFor(m, n, k int) hopperTile {
+// shared returns the bytes of shared memory that a tile takes.
+func (t hopperTile) shared() int { return t.stages*(t.m+t.n)*128 + 20480 + 128 }
+
+// hopperTileFor returns the tile with which n columns of sums of k products end
+// first, where rows gives their number, padded to a tile's.
+func (d *Device) hopperTileFor(rows func(tile int) int, n, k int) hopperTile {
 	var best hopperTile
 	least := 0.0
 	for i, t := range hopperTiles {
-		waves := ceil(ceil(m, t.m)*ceil(n, t.n), d.processors)
+		waves := ceil(ceil(rows(t.m), t.m)*ceil(n, t.n), d.processors)
 		cost := float64(waves*t.m*t.n) * (float64(k)/t.speed + writeOut)
 		if i == 0 || cost < least {
 			best, least = t, cost
@@ -147,9 +151,9 @@ func (m *memory) multiply(g gemmArgs) {
 		}
 		m.tcLaunch(d.tc("gemv", fmt.Sprint(per)), cux.Grid{X: ceil(int(g.e.n), 16), Y: ceil(rows, per), Threads: 128}, cux.Put(new(cux.Args), g))
 	case d.hopper:
-		t := d.hopperTileFor(rows, cols, int(g.k))
+		t := d.hopperTileFor(func(int) int { return rows }, cols, int(g.k))
 		a, w := m.halfMap(g.a, int(g.k), rows, int(g.lda), t.m), m.halfMap(g.w, int(g.k), cols, int(g.ldw), t.n)
-		grid := cux.Grid{X: min(d.processors, ceil(rows, t.m)*ceil(cols, t.n)), Threads: 384, Shared: t.stages*(t.m+t.n)*128 + 20480 + 128}
+		grid := cux.Grid{X: min(d.processors, ceil(rows, t.m)*ceil(cols, t.n)), Threads: 384, Shared: t.shared()}
 		m.tcLaunch(d.tc("gemm90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(new(cux.Args), a), w), g))
 	default:
 		side := d.side(ceil(rows, 128) * ceil(cols, 128))
@@ -166,9 +170,20 @@ func (d *Device) side(tiles int) int {
 	return 128
 }
 
-// halfMap describes rows of halves to the copy engine.
+// halfMap describes rows of halves, ld apart, to the copy engine.
 func (m *memory) halfMap(at cu.DevicePtr, cols, rows, ld, box int) cux.TensorMap {
-	t, err := cux.EncodeHalves(at, cols, rows, 2*ld, box, m.dev.opts.Precision == BF16)
+	return m.tensorMap(at, []int{cols, rows}, []int{64, box}, []int{1, 1}, 2*ld)
+}
+
+// tensorMap describes halves to the copy engine; row is the bytes of the second
+// dimension's stride, those of the others follow.
+func (m *memory) tensorMap(at cu.DevicePtr, dims, box, step []int, row int) cux.TensorMap {
+	strides := []int{row}
+	for _, n := range dims[1 : len(dims)-1] {
+		row *= n
+		strides = append(strides, row)
+	}
+	t, err := cux.EncodeHalves(at, dims, strides, box, step)
 	if err != nil && m.err == nil {
 		m.err = m.dev.fault(err)
 	}

@@ -81,11 +81,12 @@ static inline unsigned char *shared(uint32_t a, int n) {
 // TMA, mbarriers and wgmma, as on a Hopper GPU. A tma_load poisons its target, is done at
 // some later turn and only then counts its bytes. wgmma captures its operands in registers
 // at once, poisons the sums, and reads shared memory and gives the sums at the wait.
-struct __attribute__((aligned(64))) TMap { const void *p; uint64_t cols, rows, stride; uint32_t box_cols, box_rows; }; // stride in bytes
+struct __attribute__((aligned(64))) TMap { const void *p; uint64_t dims[4], strides[3]; uint32_t box[4], step[4]; }; // strides in bytes; step: every so many elements
 void mb_init(uint32_t b, int n);
 void mb_arrive(uint32_t b, int bytes);
 void mb_wait(uint32_t b, int parity);
-void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y);
+void tma_load4(uint32_t d, const TMap *m, uint32_t bar, int c, int x, int y, int n);
+static inline void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y) { tma_load4(d, m, bar, x, y, 0, 0); }
 void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da, uint64_t db);
 void wgmma_commit();
 void wgmma_wait(int left);

@@ -11,7 +11,13 @@ static inline void *take(size_t bytes) { // ends where it ends, for AddressSanit
   return p;
 }
 static inline void give(void *p) { free(p); }
-static inline TMap tensor_map(const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) { return {p, cols, rows, stride, 64, box_rows}; }
+static inline TMap tensor_map(const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) {
+  return {p, {cols, rows, 1, 1}, {stride, 16, 16}, {64, box_rows, 1, 1}, {1, 1, 1, 1}};
+}
+// picture_map describes [N,H,W,C] in boxes of 64 channels x bw x bh x bn, every step-th pixel.
+static inline TMap picture_map(const void *p, uint64_t N, uint64_t H, uint64_t W, uint64_t C, uint32_t bw, uint32_t bh, uint32_t bn, uint32_t step) {
+  return {p, {C, W, H, N}, {C * 2, W * C * 2, H * W * C * 2}, {64, bw * step, bh * step, bn}, {1, step, step, 1}};
+}
 #endif
 #include <cmath>
 #include <random>

@@ -38,7 +38,7 @@ enum { STACK = (192 << 10) + 448 }; // not a power of two: stacks must not share
 struct Copy { uint32_t d; const void *s; int n, group; };
 struct Mma { float *d; bool bf, regs, fresh; int n, group; uint32_t a[4]; uint64_t da, db; };
 struct Sums { float *d; std::vector<float> v; }; // what d will be
-struct Load { uint32_t d; TMap m; uint32_t bar; int x, y; };
+struct Load { uint32_t d; TMap m; uint32_t bar; int at[4]; };
 struct Mbarrier { unsigned phase; int count, left, bytes; };
 struct Fiber {
   void *sp;
@@ -163,29 +163,40 @@ void mb_wait(uint32_t b, int parity) {
   Mbarrier &m = mbar(b);
   while ((m.phase & 1) == (unsigned)parity) back(&m.phase, m.phase);
 }
-void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y) {
-  uint32_t n = m->box_cols * m->box_rows * 2;
-  if (d & 1023 || d + n > smem_size) fail("tma_load to a wrong address");
-  if (m->box_cols != 64 || m->box_rows > 256 || m->stride & 15) fail("a tensor map that TMA refuses");
+// The elements of a map's box along dimension i.
+static uint32_t loads(const TMap &m, int i) { return (m.box[i] + m.step[i] - 1) / m.step[i]; }
+static uint32_t box_bytes(const TMap &m) { return loads(m, 0) * loads(m, 1) * loads(m, 2) * loads(m, 3) * 2; }
+void tma_load4(uint32_t d, const TMap *m, uint32_t bar, int c, int x, int y, int n) {
+  uint32_t bytes = box_bytes(*m);
+  if (d & 1023 || d + bytes > smem_size) fail("tma_load to a wrong address");
+  bool bad = m->box[0] != 64 || m->step[0] != 1;
+  for (int i = 0; i < 4; i++) bad = bad || !m->box[i] || m->box[i] > 256 || !m->step[i] || m->step[i] > 8 || !m->dims[i];
+  for (int i = 0; i < 3; i++) bad = bad || m->strides[i] & 15;
+  if (bad) fail("a tensor map that TMA refuses");
   aligned(m->p, 16);
-  memset(smem + d, 0xff, n);
+  memset(smem + d, 0xff, bytes);
   mbar(bar);
-  B.loads.push_back({d, *m, bar, x, y});
+  B.loads.push_back({d, *m, bar, {c, x, y, n}});
 }
 static void do_load(size_t i) {
   Load l = B.loads[i];
   B.loads.erase(B.loads.begin() + i);
   const TMap &m = l.m;
-  for (uint32_t r = 0; r < m.box_rows; r++)
-    for (uint32_t c = 0; c < m.box_cols; c++) {
-      long long y = (long long)l.y + r, x = (long long)l.x + c;
-      uint16_t v = 0;
-      if (x >= 0 && y >= 0 && x < (long long)m.cols && y < (long long)m.rows) memcpy(&v, (const char *)m.p + y * m.stride + x * 2, 2);
-      uint32_t a = l.d + r * 128 + c * 2;
-      memcpy(smem + (a ^ (a >> 3 & 0x70)), &v, 2); // the 128-byte swizzle
-    }
+  uint32_t row = 0;
+  for (uint32_t n = 0; n < loads(m, 3); n++)
+    for (uint32_t y = 0; y < loads(m, 2); y++)
+      for (uint32_t x = 0; x < loads(m, 1); x++, row++)
+        for (uint32_t c = 0; c < 64; c++) {
+          long long at[4] = {l.at[0] + (long long)c, l.at[1] + (long long)x * m.step[1], l.at[2] + (long long)y * m.step[2], l.at[3] + (long long)n * m.step[3]};
+          bool in = true;
+          for (int k = 0; k < 4; k++) in = in && at[k] >= 0 && at[k] < (long long)m.dims[k];
+          uint16_t v = 0;
+          if (in) memcpy(&v, (const char *)m.p + at[0] * 2 + at[1] * (long long)m.strides[0] + at[2] * (long long)m.strides[1] + at[3] * (long long)m.strides[2], 2);
+          uint32_t a = l.d + row * 128 + c * 2;
+          memcpy(smem + (a ^ (a >> 3 & 0x70)), &v, 2); // the 128-byte swizzle
+        }
   Mbarrier &b = mbar(l.bar);
-  b.bytes -= m.box_cols * m.box_rows * 2;
+  b.bytes -= box_bytes(m);
   turn(b);
 }
 void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da, uint64_t db) {
@@ -351,11 +362,15 @@ extern "C" __attribute__((visibility("default"))) int tcemu_run(by_params f, con
   typedef decltype(call) F;
   return run([](const void *c) { (*(const F *)c)(); }, dims, &call);
 }
-// tcemu_tensor_map is cuTensorMapEncodeTiled for what the kernels use: a matrix of halves
-// with stride bytes a row, in boxes of 64 columns, 128-byte swizzle. out has 128 bytes.
-extern "C" __attribute__((visibility("default"))) void tcemu_tensor_map(void *out, const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) {
+// tcemu_tensor_map is cuTensorMapEncodeTiled for what the kernels use: halves of two
+// dimensions or four, strides in bytes, 128-byte swizzle. out has 128 bytes.
+extern "C" __attribute__((visibility("default"))) void tcemu_tensor_map(void *out, const void *p, int rank, const uint64_t *dims, const uint64_t *strides, const uint32_t *box, const uint32_t *step) {
   static_assert(sizeof(TMap) <= 128, "a CUtensorMap has 128 bytes");
-  TMap m = {p, cols, rows, stride, 64, box_rows};
+  TMap m = {p, {1, 1, 1, 1}, {16, 16, 16}, {1, 1, 1, 1}, {1, 1, 1, 1}};
+  for (int i = 0; i < rank; i++) {
+    m.dims[i] = dims[i], m.box[i] = box[i], m.step[i] = step[i];
+    if (i) m.strides[i - 1] = strides[i - 1];
+  }
   memset(out, 0, 128);
   memcpy(out, &m, sizeof m);
 }

@@ -32,18 +32,26 @@ template <class... A> static int launch(void (*k)(A...), dim3 grid, dim3 block, 
   if (e != cudaSuccess) fprintf(stderr, "%s: %s\n", cudaGetErrorName(e), cudaGetErrorString(e));
   return e;
 }
-static inline TMap tensor_map(const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) {
+static inline TMap encode_map(const void *p, int rank, const cuuint64_t *dims, const cuuint64_t *strides, const cuuint32_t *box, const cuuint32_t *step) {
   typedef CUresult (*Encode)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *, const cuuint64_t *, const cuuint64_t *, const cuuint32_t *, const cuuint32_t *,
                              CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
   static Encode encode;
   cudaDriverEntryPointQueryResult found;
   if (!encode && cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", (void **)&encode, 12000, cudaEnableDefault, &found) != cudaSuccess) abort();
   CUtensorMap m;
-  cuuint64_t dims[2] = {cols, rows}, strides[1] = {stride};
-  cuuint32_t box[2] = {64, box_rows}, step[2] = {1, 1};
-  if (encode(&m, CU_TENSOR_MAP_DATA_TYPE_UINT16, 2, (void *)p, dims, strides, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+  if (encode(&m, CU_TENSOR_MAP_DATA_TYPE_UINT16, rank, (void *)p, dims, strides, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE)) abort();
   TMap t;
   memcpy(&t, &m, sizeof t);
   return t;
+}
+static inline TMap tensor_map(const void *p, uint64_t cols, uint64_t rows, uint64_t stride, uint32_t box_rows) {
+  cuuint64_t dims[2] = {cols, rows}, strides[1] = {stride};
+  cuuint32_t box[2] = {64, box_rows}, step[2] = {1, 1};
+  return encode_map(p, 2, dims, strides, box, step);
+}
+static inline TMap picture_map(const void *p, uint64_t N, uint64_t H, uint64_t W, uint64_t C, uint32_t bw, uint32_t bh, uint32_t bn, uint32_t step) {
+  cuuint64_t dims[4] = {C, W, H, N}, strides[3] = {C * 2, W * C * 2, H * W * C * 2};
+  cuuint32_t box[4] = {64, bw * step, bh * step, bn}, steps[4] = {1, step, step, 1};
+  return encode_map(p, 4, dims, strides, box, steps);
 }

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 out=$1 arch=$2
 mkdir -p "$out"
 nvcc="${CUDA_HOME:?set CUDA_HOME to the toolkit}/bin/nvcc -x cu -std=c++17 -O2 -I$CUDA_HOME/include -L$CUDA_HOME/lib -gencode arch=compute_$arch,code=sm_$arch"
-case $arch in 90a) hopper="gemm90 conv3x3 attn90" ;; esac
+case $arch in 90a) hopper="gemm90 conv3x3 convt90 attn90" ;; esac
 for t in ${TC_TESTS:-gemm conv attn norm $hopper}; do
   $nvcc -o "$out/$t" tc_test_$t.cpp
 done

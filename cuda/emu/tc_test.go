@@ -12,7 +12,7 @@ import (
 // programs are the tests that tc_build.sh builds. Each compares its kernels with
 // slow references in float64, on odd shapes, tails and masks, for f16 and bf16,
 // within tolerances that it states.
-var programs = []string{"emu", "gemm", "conv", "attn", "norm", "gemm90", "conv3x3", "attn90"}
+var programs = []string{"emu", "gemm", "conv", "attn", "norm", "gemm90", "conv3x3", "convt90", "attn90"}
 
 // build compiles the programs into a new folder and returns it.
 func build(t *testing.T, flags ...string) string {

@@ -119,6 +119,10 @@ DEV void mb_wait(smem_t b, int parity) {
 DEV void tma_load(smem_t d, const TMap *m, smem_t bar, int x, int y) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(d), "l"(m), "r"(bar), "r"(x), "r"(y) : "memory");
 }
+// tma_load4 does so for a map of four dimensions: channels, pixels, rows, pictures.
+DEV void tma_load4(smem_t d, const TMap *m, smem_t bar, int c, int x, int y, int n) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(d), "l"(m), "r"(bar), "r"(c), "r"(x), "r"(y), "r"(n) : "memory");
+}
 // fence_async lets TMA and wgmma see this thread's earlier stores to shared memory.
 DEV void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 DEV void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }

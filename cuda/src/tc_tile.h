@@ -61,7 +61,7 @@ struct ConvArgs {
   const float *scale, *shift;
   float *part;
   unsigned *count;
-  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act, splits, pad; // splits: of tc_conv90.cu
+  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act, splits, box; // splits: of tc_conv90.cu; box: of tc_convt90.cu
 };
 
 static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 152 && sizeof(ConvArgs) == 192, "the host's layout");
