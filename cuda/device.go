@@ -133,6 +133,19 @@ func (d *Device) enter() (leave func(), err error) {
 // Name implements graph.Device.
 func (d *Device) Name() string { return fmt.Sprintf("cuda:%d %s", d.opts.Ordinal, d.name) }
 
+// Free returns the GPU's free memory in bytes; 0 where the driver doesn't tell.
+func (d *Device) Free() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	leave, err := d.enter()
+	defer leave()
+	if err != nil || d.lost != nil {
+		return 0
+	}
+	free, _, _ := cu.MemInfo() // zero where the driver can't tell
+	return int(free)
+}
+
 // WeightBytes returns the memory that packed weights take so far.
 func (d *Device) WeightBytes() int {
 	d.mu.Lock()

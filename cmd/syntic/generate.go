@@ -39,7 +39,7 @@ func (f *drawFlags) register(cmd *cobra.Command) {
 	fs.Float64Var(&f.settings.Eta, "eta", 0, "ddim's share of fresh noise, 0 to 1")
 	fs.StringVar(&f.negative, "negative", "", "what the pictures mustn't show")
 	fs.StringVar(&f.rng, "rng", "syntic", "where noise comes from: syntic, or torch for that of PyTorch's CPU generator")
-	fs.BoolVar(&f.settings.Tiles, "tiles", false, "decode by overlapping tiles: less memory, slightly other colours")
+	fs.BoolVar(&f.settings.Tiles, "tiles", false, "decode by overlapping tiles: less memory, slightly other colours (default of generate: where memory is short)")
 	fs.IntVar(&f.batch, "batch", 1, "pictures at a time")
 }
 
@@ -68,6 +68,7 @@ type generateFlags struct {
 	preview int
 	init    string
 	plan    bool
+	whole   bool // --tiles=false was said
 }
 
 func newGenerate(a *app) *cobra.Command {
@@ -99,6 +100,7 @@ written into its file. Pictures finished before an interruption are whole.`,
 			if f.init == "" && cmd.Flags().Changed("strength") {
 				return usagef("--strength needs --init-image")
 			}
+			f.whole = cmd.Flags().Changed("tiles") && !f.settings.Tiles
 			return a.generate(cmd.Context(), args, &f)
 		},
 	}
@@ -147,6 +149,11 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 	if err != nil {
 		return err
 	}
+	if plan.short() && !f.settings.Tiles && !f.whole {
+		if plan, err = a.planTiles(d, p, batches, f, len(list), plan); err != nil {
+			return err
+		}
+	}
 	if f.plan {
 		return a.printPlan(plan)
 	}
@@ -168,6 +175,21 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 		}
 	}
 	return nil
+}
+
+// planTiles has pictures decoded by tiles where that lets them fit into memory.
+func (a *app) planTiles(d graph.Device, p *sd.Pipeline, batches int, f *generateFlags, pictures int, whole *drawPlan) (*drawPlan, error) {
+	s := f.settings
+	s.Tiles = true
+	plan, err := a.planDrawing(d, p, min(f.batch, pictures), batches, s, f.plan)
+	if err != nil || plan.short() {
+		return whole, err
+	}
+	f.settings.Tiles = true
+	if !a.quiet {
+		fmt.Fprintf(a.err, "syntic: decoding by tiles: whole pictures need %s of memory, %s are available; colours differ slightly (--tiles=false refuses instead)\n", size(whole.Lean), size(whole.Available))
+	}
+	return plan, nil
 }
 
 // start begins the drawing of some pictures.

@@ -49,6 +49,9 @@ func commandWith(t *testing.T, ctx context.Context, a *app, args ...string) done
 	if a.patience == 0 {
 		a.patience = time.Minute
 	}
+	if a.memory == nil {
+		a.memory = availableMemory
+	}
 	a.err = &messages
 	code := a.run(ctx, args)
 	return done{code, out.String(), messages.String()}

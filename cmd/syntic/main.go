@@ -23,7 +23,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, patience: fetchTimeout}
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, patience: fetchTimeout, memory: availableMemory}
 	if columns, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil {
 		a.columns = columns
 	}

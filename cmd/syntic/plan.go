@@ -47,7 +47,7 @@ func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s 
 		// decoder 2.4 times as many, so its estimate is high.
 		rate = gemm.PeakFLOPS(c.Table().ISA, 20*time.Millisecond) * float64(c.Threads())
 	}
-	plan := &drawPlan{Available: availableMemory()}
+	plan := &drawPlan{Available: a.memory(d)}
 	weights := map[any]int{}
 	for _, st := range stages {
 		line := stagePlan{Name: st.Name, Runs: st.Runs, Memory: graph.Bytes(st.Need), GFLOP: st.FLOPs / 1e9}
@@ -74,10 +74,13 @@ func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s 
 	return plan, nil
 }
 
+// short reports whether the memory can't hold what is planned.
+func (plan *drawPlan) short() bool { return plan.Available > 0 && plan.Lean > plan.Available }
+
 // fits chooses how a pipeline keeps its towers, and refuses what memory can't
 // hold.
 func (plan *drawPlan) fits(p *sd.Pipeline) error {
-	if plan.Available > 0 && plan.Lean > plan.Available {
+	if plan.short() {
 		return fmt.Errorf("this needs %s of memory and %s are available; take --weights f16, a smaller size or --batch, or --tiles (see --plan)", size(plan.Lean), size(plan.Available))
 	}
 	p.Lean = plan.Way == "stage by stage"
@@ -114,9 +117,13 @@ func about(seconds float64) string {
 	}
 }
 
-// availableMemory returns the bytes this process may still take: the machine's
-// available memory, or what its control group leaves. 0: unknown.
-func availableMemory() int {
+// availableMemory returns the bytes this process may still take: a GPU's free
+// memory, the machine's available memory, or what its control group leaves. 0:
+// unknown.
+func availableMemory(d graph.Device) int {
+	if gpu, ok := d.(interface{ Free() int }); ok {
+		return gpu.Free()
+	}
 	n := statusField("/proc/meminfo", "MemAvailable") << 10
 	limit, err := os.ReadFile("/sys/fs/cgroup/memory.max")
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"syntic/tensor/graph"
 	"syntic/tools/world"
 	"syntic/weights"
 )
@@ -20,6 +21,10 @@ type app struct {
 	out, err io.Writer
 	columns  int           // width of the terminal that messages go to; 0 for none
 	patience time.Duration // how long one download may take
+
+	// memory returns the bytes that this process may still take on the device; 0:
+	// unknown.
+	memory func(d graph.Device) int
 
 	model   string
 	device  string
