@@ -65,12 +65,3 @@ func (d *Device) kind(n *graph.Node) int {
 	}
 	return 0
 }
-
-// kinds packs the kinds of a kernel's operands, 4 bits each, the first lowest.
-func (d *Device) kinds(nodes ...*graph.Node) int {
-	k := 0
-	for i, n := range nodes {
-		k |= d.kind(n) << (4 * i)
-	}
-	return k
-}

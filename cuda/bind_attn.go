@@ -37,8 +37,8 @@ func (d *Device) attention(op *graph.Op, a *graph.AttentionOp) (graph.Step, erro
 		if a.Causal {
 			causal = 1
 		}
-		args := new(cux.Args).Ptr(m.at(op.Out), offset(m.at(op.In[0]), a.QOff), offset(m.at(op.In[1]), a.KOff), offset(m.at(op.In[2]), a.VOff),
-			m.at(op.In[3]), m.at(op.In[4]), m.faults).
+		args := args(m.view(op.Out), m.view(op.In[0]).from(a.QOff), m.view(op.In[1]).from(a.KOff), m.view(op.In[2]).from(a.VOff)).
+			Ptr(m.at(op.In[3]), m.at(op.In[4]), m.faults).
 			Int(a.LQ, a.LK, a.D, a.StrideQ, a.StrideK, a.StrideV).F32(scale).Int(causal, slot)
 		if a.B*a.LQ*a.Heads > 0 {
 			m.launch(fmt.Sprintf("attention_q%d_d%d", queries, width), cux.Grid{X: ceil(a.LQ, queries), Y: a.Heads, Z: a.B}, args)
@@ -46,15 +46,12 @@ func (d *Device) attention(op *graph.Op, a *graph.AttentionOp) (graph.Step, erro
 	}), nil
 }
 
-// offset returns the address n floats on.
-func offset(p cu.DevicePtr, n int) cu.DevicePtr { return p + cu.DevicePtr(4*n) }
-
 func (d *Device) cacheWrite(op *graph.Op, a *graph.CacheWriteOp) (graph.Step, error) {
 	return launches(func(m *memory) {
 		slot := m.slot(func(_, row int) error {
 			return fmt.Errorf("cache of %d rows: rows %d to %d are outside", a.L, row, row+a.T-1)
 		})
-		m.each("cache_write", a.B*a.T*a.D, new(cux.Args).Ptr(m.at(op.In[0]), offset(m.at(op.In[1]), a.Off), m.at(op.In[2]), m.faults).Int(a.T, a.L, a.D, a.Stride, slot))
+		m.each("cache_write", a.B*a.T*a.D, args(m.view(op.In[0]), m.view(op.In[1]).from(a.Off)).Ptr(m.at(op.In[2]), m.faults).Int(a.T, a.L, a.D, a.Stride, slot))
 	}), nil
 }
 
@@ -66,9 +63,9 @@ func (d *Device) cacheSelect(op *graph.Op, a *graph.CacheSelectOp) (graph.Step, 
 			}
 			return fmt.Errorf("cache of %d sequences: sequence %d is outside", a.B, number)
 		})
-		state, from, used := m.at(op.In[0]), m.at(op.In[1]), m.at(op.In[2])
+		state, from, used := m.view(op.In[0]), m.at(op.In[1]), m.at(op.In[2])
 		grid := cux.Grid{X: ceil(a.L*a.D, threads), Y: a.B}
-		m.launch("cache_select_out", grid, new(cux.Args).Ptr(ws, state, from, used, m.faults).Int(a.L, a.D, slot))
-		m.launch("cache_select_in", grid, new(cux.Args).Ptr(state, ws, from, used, m.faults).Int(a.L, a.D, slot))
+		m.launch("cache_select_out", grid, cux.Put(new(cux.Args).Ptr(ws), state).Ptr(from, used, m.faults).Int(a.L, a.D, slot))
+		m.launch("cache_select_in", grid, args(state).Ptr(ws, from, used, m.faults).Int(a.L, a.D, slot))
 	}}, nil
 }

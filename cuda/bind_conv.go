@@ -42,7 +42,7 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 	og := a.O / a.Groups
 	tile := d.tile(m, og, a.Groups)
 	return launches(func(mem *memory) {
-		args := new(cux.Args).Ptr(mem.at(op.Out), mem.at(op.In[0]), w.ptr(), bias.ptr(), mem.at(op.In[3]), mem.at(op.In[4])).
+		args := cux.Put(args(mem.view(op.Out), mem.view(op.In[0])).Ptr(w.ptr(), bias.ptr()), mem.view(op.In[3])).Ptr(mem.at(op.In[4])).
 			Int(a.N, a.H, a.W, a.C, a.O, a.KH, a.KW, a.StrideH, a.StrideW, a.DilH, a.DilW, a.Pad.Top, a.Pad.Left, a.OutH, a.OutW, a.Groups, ld, int(a.Act), int(a.NormAct))
 		if m > 0 {
 			mem.launch(fmt.Sprint("conv_", tile), cux.Grid{X: ceil(m, tile), Y: ceil(og, 64), Z: a.Groups}, args)
@@ -52,12 +52,12 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 
 func (d *Device) maxPool(op *graph.Op, a *graph.MaxPoolOp) (graph.Step, error) {
 	return launches(func(m *memory) {
-		m.each("max_pool", a.N*a.OutH*a.OutW*a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(a.H, a.W, a.C, a.K, a.Stride, a.Pad, a.OutH, a.OutW))
+		m.each("max_pool", a.N*a.OutH*a.OutW*a.C, args(m.view(op.Out), m.view(op.In[0])).Int(a.H, a.W, a.C, a.K, a.Stride, a.Pad, a.OutH, a.OutW))
 	}), nil
 }
 
 func (d *Device) upsample(op *graph.Op, a *graph.UpsampleOp) (graph.Step, error) {
 	return launches(func(m *memory) {
-		m.each("upsample", a.N*a.OutH*a.OutW*a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(a.H, a.W, a.C, a.OutH, a.OutW))
+		m.each("upsample", a.N*a.OutH*a.OutW*a.C, args(m.view(op.Out), m.view(op.In[0])).Int(a.H, a.W, a.C, a.OutH, a.OutW))
 	}), nil
 }

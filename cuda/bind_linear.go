@@ -66,7 +66,7 @@ func (d *Device) linear(op *graph.Op, a *graph.LinearOp) (graph.Step, error) {
 // product is Out = act(In[0]·w + bias + In[3]).
 func (d *Device) product(op *graph.Op, w, bias *weight, m, n, k, lda, ldw, ldc int, act graph.Act) *step {
 	return launches(func(mem *memory) {
-		args := new(cux.Args).Ptr(mem.at(op.Out), mem.at(op.In[0]), w.ptr(), bias.ptr(), mem.at(op.In[3])).Int(m, n, k, lda, ldw, ldc, int(act))
+		args := cux.Put(args(mem.view(op.Out), mem.view(op.In[0])).Ptr(w.ptr(), bias.ptr()), mem.view(op.In[3])).Int(m, n, k, lda, ldw, ldc, int(act))
 		switch {
 		case m*n == 0:
 		case m <= few:
@@ -83,7 +83,7 @@ func (d *Device) matMul(op *graph.Op, a *graph.MatMulOp) (graph.Step, error) {
 	kernel := [...]string{graph.NK: "matmul_nk", graph.KN: "matmul_kn"}[a.Layout]
 	return launches(func(m *memory) {
 		if n := a.Batch * ceil(a.M, 64) * ceil(a.N, 64); n > 0 {
-			m.launch(kernel, cux.Grid{X: n}, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0]), m.at(op.In[1])).Int(a.M, a.N, a.K).F32(a.Scale))
+			m.launch(kernel, cux.Grid{X: n}, args(m.view(op.Out), m.view(op.In[0]), m.view(op.In[1])).Int(a.M, a.N, a.K).F32(a.Scale))
 		}
 	}), nil
 }

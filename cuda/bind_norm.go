@@ -28,7 +28,7 @@ func inverseRoot(n int) float32 { return float32(1 / math.Sqrt(float64(n))) }
 func (d *Device) layerNorm(op *graph.Op, a *graph.LayerNormOp) (graph.Step, error) {
 	w, b := plain(op.In[1]), plain(op.In[2])
 	return launches(func(m *memory) {
-		m.rows("layer_norm", a.M, a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0]), w.ptr(), b.ptr()).Int(a.M, a.C).F32(a.Eps))
+		m.rows("layer_norm", a.M, a.C, args(m.view(op.Out), m.view(op.In[0])).Ptr(w.ptr(), b.ptr()).Int(a.M, a.C).F32(a.Eps))
 	}, w, b), nil
 }
 
@@ -36,7 +36,7 @@ func (d *Device) groupNorm(op *graph.Op, a *graph.GroupNormOp) (graph.Step, erro
 	w, b := plain(op.In[1]), plain(op.In[2])
 	return launches(func(m *memory) {
 		if a.N > 0 {
-			m.launch("group_norm", cux.Grid{X: a.Groups, Y: a.N}, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0]), w.ptr(), b.ptr()).Int(a.HW, a.C).F32(a.Eps).Int(int(a.Act)))
+			m.launch("group_norm", cux.Grid{X: a.Groups, Y: a.N}, args(m.view(op.Out), m.view(op.In[0])).Ptr(w.ptr(), b.ptr()).Int(a.HW, a.C).F32(a.Eps).Int(int(a.Act)))
 		}
 	}, w, b), nil
 }
@@ -45,7 +45,7 @@ func (d *Device) groupNormStats(op *graph.Op, a *graph.GroupNormStatsOp) (graph.
 	w, b := plain(op.In[1]), plain(op.In[2])
 	return launches(func(m *memory) {
 		if a.N > 0 {
-			m.launch("group_norm_stats", cux.Grid{X: a.Groups, Y: a.N}, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0]), w.ptr(), b.ptr()).Int(a.HW, a.C).F32(a.Eps))
+			m.launch("group_norm_stats", cux.Grid{X: a.Groups, Y: a.N}, cux.Put(new(cux.Args).Ptr(m.at(op.Out)), m.view(op.In[0])).Ptr(w.ptr(), b.ptr()).Int(a.HW, a.C).F32(a.Eps))
 		}
 	}, w, b), nil
 }
@@ -56,24 +56,24 @@ func (d *Device) softmax(op *graph.Op, a *graph.SoftmaxOp) (graph.Step, error) {
 		log = 1
 	}
 	return launches(func(m *memory) {
-		m.rows("softmax", a.M, a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(a.M, a.C).F32(a.Scale).Int(log))
+		m.rows("softmax", a.M, a.C, args(m.view(op.Out), m.view(op.In[0])).Int(a.M, a.C).F32(a.Scale).Int(log))
 	}), nil
 }
 
 func (d *Device) normalizer(op *graph.Op, a *graph.NormalizerOp) (graph.Step, error) {
 	return launches(func(m *memory) {
-		m.rows("normalizer", a.M, a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(a.M, a.C))
+		m.rows("normalizer", a.M, a.C, args(m.view(op.Out), m.view(op.In[0])).Int(a.M, a.C))
 	}), nil
 }
 
 func (d *Device) l2Norm(op *graph.Op, a *graph.L2NormOp) (graph.Step, error) {
 	return launches(func(m *memory) {
-		m.rows("l2_norm", a.M, a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(a.M, a.C))
+		m.rows("l2_norm", a.M, a.C, args(m.view(op.Out), m.view(op.In[0])).Int(a.M, a.C))
 	}), nil
 }
 
 func (d *Device) argMax(op *graph.Op, a *graph.ArgMaxOp) (graph.Step, error) {
 	return launches(func(m *memory) {
-		m.rows("arg_max", a.M, a.C, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(a.M, a.C))
+		m.rows("arg_max", a.M, a.C, cux.Put(new(cux.Args).Ptr(m.at(op.Out)), m.view(op.In[0])).Int(a.M, a.C))
 	}), nil
 }

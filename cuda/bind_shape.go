@@ -3,15 +3,18 @@
 package cuda
 
 import (
-	"gorgonia.org/cu"
-
 	"syntic/cuda/internal/cux"
 	"syntic/tensor/graph"
 )
 
-// copyRows appends the copy of outer rows of inner elements, sy and sx apart.
-func (m *memory) copyRows(y, x cu.DevicePtr, outer, inner, sy, sx int) {
-	m.each("copy_rows", outer*inner, new(cux.Args).Ptr(y, x).Int(inner, sy, sx))
+// copyRows appends the copy of outer rows of inner elements, sy and sx apart. Rows of
+// whole 16-byte words are copied as such.
+func (m *memory) copyRows(y, x view, outer, inner, sy, sx int) {
+	if per := 16 / y.size(); y.kind == x.kind && inner%per == 0 && sy%per == 0 && sx%per == 0 && (y.at|x.at)%16 == 0 {
+		m.each("copy_words", outer*inner/per, new(cux.Args).Ptr(y.at, x.at).Int(inner/per, sy/per, sx/per))
+		return
+	}
+	m.each("copy_rows", outer*inner, args(y, x).Int(inner, sy, sx))
 }
 
 func (d *Device) concat(op *graph.Op, a *graph.ConcatOp) (graph.Step, error) {
@@ -21,7 +24,7 @@ func (d *Device) concat(op *graph.Op, a *graph.ConcatOp) (graph.Step, error) {
 			total += n
 		}
 		for i, n := range a.Inner {
-			m.copyRows(offset(m.at(op.Out), at), m.at(op.In[i]), a.Outer, n, total, n)
+			m.copyRows(m.view(op.Out).from(at), m.view(op.In[i]), a.Outer, n, total, n)
 			at += n
 		}
 	}), nil
@@ -29,18 +32,18 @@ func (d *Device) concat(op *graph.Op, a *graph.ConcatOp) (graph.Step, error) {
 
 func (d *Device) slice(op *graph.Op, a *graph.SliceOp) (graph.Step, error) {
 	return launches(func(m *memory) {
-		m.copyRows(m.at(op.Out), offset(m.at(op.In[0]), a.Offset), a.Outer, a.Inner, a.Inner, a.Stride)
+		m.copyRows(m.view(op.Out), m.view(op.In[0]).from(a.Offset), a.Outer, a.Inner, a.Inner, a.Stride)
 	}), nil
 }
 
 func (d *Device) repeat(op *graph.Op, a *graph.RepeatOp) (graph.Step, error) {
 	weight := operand(op.In[0])
 	return launches(func(m *memory) {
-		x := weight.ptr()
-		if x == 0 {
-			x = m.at(op.In[0])
+		x := m.view(op.In[0])
+		if weight != nil {
+			x = view{at: weight.ptr()}
 		}
-		m.copyRows(m.at(op.Out), x, a.Times, a.N, a.N, 0)
+		m.copyRows(m.view(op.Out), x, a.Times, a.N, a.N, 0)
 	}, weight), nil
 }
 
@@ -55,6 +58,6 @@ func (d *Device) permute(op *graph.Op, a *graph.PermuteOp) (graph.Step, error) {
 		size[i], stride[i] = a.Dims[p], strides[p]
 	}
 	return launches(func(m *memory) {
-		m.each("permute", n, new(cux.Args).Ptr(m.at(op.Out), m.at(op.In[0])).Int(size[1:]...).Int(stride[:]...))
+		m.each("permute", n, args(m.view(op.Out), m.view(op.In[0])).Int(size[1:]...).Int(stride[:]...))
 	}), nil
 }

@@ -22,7 +22,7 @@ func broken(t *testing.T, kernel string, args ...int) ([]float32, error) {
 	leave, err := d.enter()
 	defer leave()
 	require.NoError(t, err)
-	f, err := d.function(kernel)
+	f, err := d.kernel(kernel, 0)
 	require.NoError(t, err)
 	y, err := d.alloc(4 * 256)
 	require.NoError(t, err)

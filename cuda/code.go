@@ -4,8 +4,11 @@ package cuda
 
 import (
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"strings"
 
 	"gorgonia.org/cu"
 
@@ -30,19 +33,50 @@ func (d *Device) loadKernels() error {
 			return err
 		}
 		m, err := cu.LoadData(string(image))
+		if err = cux.Named(err); errors.Is(err, cux.NoBinary) && strings.HasPrefix(path.Base(name), "tc_") {
+			continue // not for this GPU
+		}
 		if err != nil {
-			return fmt.Errorf("loading %s: %w", name, cux.Named(err))
+			return fmt.Errorf("loading %s: %w", name, err)
 		}
 		d.modules = append(d.modules, m)
 	}
 	return nil
 }
 
-// function returns a kernel by name and remembers it. The caller has entered.
-func (d *Device) function(kernel string) (f cu.Function, err error) {
+// kernel is one of the device's functions.
+type kernel struct {
+	f      cu.Function
+	shared int // bytes of dynamic shared memory that its launches may take
+}
+
+// unasked is what a launch may take without being allowed to.
+const unasked = 48 << 10
+
+// kernel returns a function by name, for launches of so much shared memory, and
+// remembers it. The caller has entered.
+func (d *Device) kernel(name string, shared int) (cu.Function, error) {
+	k, ok := d.kernels[name]
+	if !ok {
+		f, err := d.function(name)
+		if err != nil {
+			return f, err
+		}
+		k = &kernel{f, unasked}
+		d.kernels[name] = k
+	}
+	if shared > k.shared {
+		if err := cux.AllowShared(k.f, shared); err != nil {
+			return k.f, fmt.Errorf("%d bytes of shared memory: %w", shared, err)
+		}
+		k.shared = shared
+	}
+	return k.f, nil
+}
+
+func (d *Device) function(name string) (f cu.Function, err error) {
 	for _, m := range d.modules {
-		if f, err = m.Function(kernel); err == nil {
-			d.kernels[kernel] = f
+		if f, err = m.Function(name); err == nil {
 			return f, nil
 		}
 	}

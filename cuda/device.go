@@ -42,7 +42,7 @@ type Device struct {
 	overlap    bool // kernels wait for their predecessors themselves
 	counters   cu.DevicePtr
 	modules    []cu.Module
-	kernels    map[string]cu.Function
+	kernels    map[string]*kernel
 
 	mu     sync.Mutex // held while a program runs or a weight is packed
 	lost   error      // why the context is closed
@@ -72,7 +72,7 @@ func New(o Options) (*Device, error) {
 	if o.Ordinal < 0 || o.Ordinal >= n {
 		return nil, fmt.Errorf("there is no GPU %d: the driver shows %d, counted from 0", o.Ordinal, n)
 	}
-	d := &Device{opts: o, kernels: map[string]cu.Function{}, packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}
+	d := &Device{opts: o, kernels: map[string]*kernel{}, packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}
 	if err := d.open(); err != nil {
 		return nil, fmt.Errorf("GPU %d: %w", o.Ordinal, errors.Join(cux.Named(err), d.Close()))
 	}

@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,6 +63,28 @@ func open(o Options) func(int) (graph.Device, error) {
 func TestCompliance(t *testing.T) {
 	need(t)
 	devtest.Suite{Open: open(Options{}), Whole: true}.Run(t)
+}
+
+// halfErrors is what an operation, or a short chain of them, may err in halves: three
+// times what the cases show.
+var halfErrors = map[Precision]float64{F16: 2e-3, BF16: 1.6e-2}
+
+// TestHalves runs the suite in f16, and the cases in bf16, with the kernels of Hopper
+// and with those of the GPUs before.
+func TestHalves(t *testing.T) {
+	need(t)
+	for _, capability := range []string{"90", "80"} {
+		for _, p := range []Precision{F16, BF16} {
+			t.Run(fmt.Sprint(p, " on ", capability), func(t *testing.T) {
+				t.Setenv("CUDA_EMU_CAPABILITY", capability)
+				s := devtest.Suite{Open: open(Options{Precision: p}), Whole: true, Error: halfErrors[p]}
+				if p == BF16 || capability == "80" {
+					s.Only = regexp.MustCompile("^(Linear|Conv2D|Attention|GroupNorm|LayerNorm|Fusion|Large)")
+				}
+				s.Run(t)
+			})
+		}
+	}
 }
 
 // TestLists runs its cases on plain launches, as where a driver can't capture.

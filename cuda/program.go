@@ -69,6 +69,40 @@ func (m *memory) at(n *graph.Node) cu.DevicePtr {
 	return m.arena + cu.DevicePtr(4*m.plan.Offset(n))
 }
 
+// view is where a value lies and how its elements are kept, as kernels take it (dev.h's
+// In and Out).
+type view struct {
+	at   cu.DevicePtr
+	kind int32
+	_    int32
+}
+
+// view returns a node's; a null one for nil.
+func (m *memory) view(n *graph.Node) view { return view{at: m.at(n), kind: int32(m.dev.kind(n))} }
+
+// from returns the view from element n on.
+func (v view) from(n int) view {
+	v.at += cu.DevicePtr(v.size() * n)
+	return v
+}
+
+// size returns the bytes of an element.
+func (v view) size() int {
+	if v.kind == 0 {
+		return 4
+	}
+	return 2
+}
+
+// args begins a kernel's arguments with views.
+func args(vs ...view) *cux.Args {
+	a := new(cux.Args)
+	for _, v := range vs {
+		cux.Put(a, v)
+	}
+	return a
+}
+
 func (m *memory) constant(n *graph.Node) cu.DevicePtr {
 	p, ok := m.consts[n]
 	if !ok && m.err == nil {
@@ -102,15 +136,17 @@ func (m *memory) slot(c check) int {
 
 // launch appends a kernel.
 func (m *memory) launch(kernel string, g cux.Grid, a *cux.Args) {
-	f, ok := m.dev.kernels[kernel]
-	if !ok && m.err == nil {
-		var err error
-		if f, err = m.dev.function(kernel); err != nil {
-			m.err = fmt.Errorf("kernel %s: %w", kernel, err)
-			return
-		}
+	if m.err != nil {
+		return
 	}
-	g.Threads = threads
+	f, err := m.dev.kernel(kernel, g.Shared)
+	if err != nil {
+		m.err = fmt.Errorf("kernel %s: %w", kernel, err)
+		return
+	}
+	if g.Threads == 0 {
+		g.Threads = threads
+	}
 	m.list.Kernel(kernel, f, g, a)
 }
 
@@ -122,7 +158,7 @@ func (m *memory) each(kernel string, n int, a *cux.Args) {
 	}
 }
 
-// threads of a block, in every kernel.
+// threads of a block, in every kernel that doesn't say otherwise.
 const threads = 256
 
 func ceil(n, by int) int { return (n + by - 1) / by }

@@ -4,11 +4,8 @@ package cuda
 
 import (
 	"fmt"
-	"math"
-
 	"gorgonia.org/cu"
 
-	"syntic/cuda/internal/cux"
 	"syntic/kernels/elem"
 	"syntic/kernels/isa"
 	"syntic/tensor/graph"
@@ -74,16 +71,17 @@ func (s *scratch) take(n int) (at int) {
 
 func (s *scratch) floats() int { return s.bytes / 4 }
 
-// operand makes a value usable in halves: as it lies, or, where it is kept in f32,
+// operandIn makes a value usable in halves: as it lies, or, where it is kept in f32,
 // as a copy in the step's temporary memory. A nil value gives 0.
 func (d *Device) operandIn(s *scratch, n *graph.Node) func(m *memory, ws cu.DevicePtr) cu.DevicePtr {
 	if n == nil || d.kind(n) != 0 {
 		return func(m *memory, _ cu.DevicePtr) cu.DevicePtr { return m.at(n) }
 	}
-	at, rows, cols := s.take(2*n.Shape.Elems()), n.Shape.Rows(), n.Shape.Last()
+	elems := n.Shape.Elems()
+	at := s.take(2 * elems)
 	return func(m *memory, ws cu.DevicePtr) cu.DevicePtr {
 		dst := ws + cu.DevicePtr(at)
-		m.cast(dst, m.at(n), int(d.opts.Precision), rows, cols, cols, cols)
+		m.copyRows(view{at: dst, kind: int32(d.opts.Precision)}, m.view(n), 1, elems, elems, elems)
 		return dst
 	}
 }
@@ -119,24 +117,6 @@ func (d *Device) halfRows(p *graph.Param, form string, rows, ld int, fill func(d
 func aligned(n ...int) bool {
 	for _, v := range n {
 		if v%8 != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// tcLaunch appends a tensor-core kernel.
-func (m *memory) tcLaunch(kernel string, g cux.Grid, a *cux.Args) {
-	if g.Shared > 48<<10 && m.err == nil {
-		m.err = m.dev.allowShared(kernel, g.Shared)
-	}
-	m.launch(kernel, g, a)
-}
-
-// small reports whether every number fits the kernels' 32-bit arithmetic.
-func small(n ...int) bool {
-	for _, v := range n {
-		if v > math.MaxInt32 {
 			return false
 		}
 	}

@@ -71,7 +71,7 @@ func (d *Device) halfAttention(op *graph.Op, a *graph.AttentionOp) *step {
 			family, shape, threads = "attn90", attnShape{192, 116784}, 512
 		}
 		grid := cux.Grid{X: ceil(a.LQ, shape.queries), Y: a.Heads, Z: a.B, Threads: threads, Shared: shape.shared}
-		m.tcLaunch(d.tc(family, fmt.Sprint(a.D)), grid, cux.Put(new(cux.Args), g))
+		m.launch(d.tc(family, fmt.Sprint(a.D)), grid, cux.Put(new(cux.Args), g))
 	})
 }
 

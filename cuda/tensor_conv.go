@@ -124,7 +124,7 @@ func (m *memory) convolveByTaps(g convArgs) {
 	x := m.pictureMap(g.x, n, int(g.h), int(g.wd), int(g.c1), b, s)
 	weights := m.halfMap(g.w, depth, int(g.o), depth, t.n)
 	grid := cux.Grid{X: min(d.processors, b.tiles(n, h, w)*ceil(int(g.o), t.n)), Threads: 384, Shared: t.shared()}
-	m.tcLaunch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), x), weights), g))
+	m.launch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), x), weights), g))
 }
 
 // pictureMap describes [n,h,w,c] halves to the copy engine, in boxes of every
@@ -147,11 +147,11 @@ func (m *memory) convolve(g convArgs) {
 		tiles := places(g) * ceil(out, bn)
 		w := m.halfMap(g.w, 9*int(g.c1), out, 9*int(g.c1), bn)
 		grid := cux.Grid{X: min(d.processors, tiles), Threads: 384, Shared: 51200 + 6*bn*128 + 20480 + 128}
-		m.tcLaunch(d.tc("conv90", fmt.Sprint(bn)), grid, cux.Put(cux.Put(new(cux.Args), w), g))
+		m.launch(d.tc("conv90", fmt.Sprint(bn)), grid, cux.Put(cux.Put(new(cux.Args), w), g))
 	case square && g.c1%32 == 0:
 		side := d.side(places(g) * ceil(out, 128))
 		grid := cux.Grid{X: places(g) * ceil(out, side), Threads: 128, Shared: 25600 + d.stages*side*64}
-		m.tcLaunch(d.tc("conv3", fmt.Sprint(side)), grid, cux.Put(new(cux.Args), g))
+		m.launch(d.tc("conv3", fmt.Sprint(side)), grid, cux.Put(new(cux.Args), g))
 	default:
 		side := d.side(ceil(pixels, 128) * ceil(out, 128))
 		shape := fmt.Sprint(side)
@@ -159,7 +159,7 @@ func (m *memory) convolve(g convArgs) {
 			shape += "_norm"
 		}
 		grid := cux.Grid{X: ceil(pixels, side) * ceil(out, side), Threads: 128, Shared: d.stages * 2 * side * 64}
-		m.tcLaunch(d.tc("conv", shape), grid, cux.Put(new(cux.Args), g))
+		m.launch(d.tc("conv", shape), grid, cux.Put(new(cux.Args), g))
 	}
 }
 

@@ -149,15 +149,15 @@ func (m *memory) multiply(g gemmArgs) {
 		if rows == 1 {
 			per = 1
 		}
-		m.tcLaunch(d.tc("gemv", fmt.Sprint(per)), cux.Grid{X: ceil(int(g.e.n), 16), Y: ceil(rows, per), Threads: 128}, cux.Put(new(cux.Args), g))
+		m.launch(d.tc("gemv", fmt.Sprint(per)), cux.Grid{X: ceil(int(g.e.n), 16), Y: ceil(rows, per), Threads: 128}, cux.Put(new(cux.Args), g))
 	case d.hopper:
 		t := d.hopperTileFor(func(int) int { return rows }, cols, int(g.k))
 		a, w := m.halfMap(g.a, int(g.k), rows, int(g.lda), t.m), m.halfMap(g.w, int(g.k), cols, int(g.ldw), t.n)
 		grid := cux.Grid{X: min(d.processors, ceil(rows, t.m)*ceil(cols, t.n)), Threads: 384, Shared: t.shared()}
-		m.tcLaunch(d.tc("gemm90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(new(cux.Args), a), w), g))
+		m.launch(d.tc("gemm90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(new(cux.Args), a), w), g))
 	default:
 		side := d.side(ceil(rows, 128) * ceil(cols, 128))
-		m.tcLaunch(d.tc("gemm", fmt.Sprint(side)), cux.Grid{X: ceil(rows, side) * ceil(cols, side), Threads: 128, Shared: d.stages * 2 * side * 64}, cux.Put(new(cux.Args), g))
+		m.launch(d.tc("gemm", fmt.Sprint(side)), cux.Grid{X: ceil(rows, side) * ceil(cols, side), Threads: 128, Shared: d.stages * 2 * side * 64}, cux.Put(new(cux.Args), g))
 	}
 }
 

@@ -39,7 +39,7 @@ func (d *Device) halfLayerNorm(op *graph.Op, a *graph.LayerNormOp) *step {
 	return launches(func(m *memory) {
 		if a.M > 0 {
 			g := layerNormArgs{out: m.at(op.Out), x: m.at(op.In[0]), w: w.ptr(), b: b.ptr(), m: int32(a.M), c: int32(a.C), eps: a.Eps}
-			m.tcLaunch(d.tc("layernorm", ""), cux.Grid{X: ceil(a.M, 8)}, cux.Put(new(cux.Args), g))
+			m.launch(d.tc("layernorm", ""), cux.Grid{X: ceil(a.M, 8)}, cux.Put(new(cux.Args), g))
 		}
 	}, w, b)
 }
@@ -62,13 +62,13 @@ func cuts(hw, c int) int { return min(max(hw*c/80000, 8), 128, hw) }
 func (m *memory) halfStats(stats, x, w, b, part cu.DevicePtr, n, hw, c, groups int, eps float32) {
 	g := groupNormArgs{scale: stats, shift: stats + cu.DevicePtr(4*n*c), x: x, w: w, b: b, part: part, count: m.dev.counters,
 		hw: int32(hw), c1: int32(c), groups: int32(groups), eps: eps}
-	m.tcLaunch(m.dev.tc("groupnorm_stats", ""), cux.Grid{X: cuts(hw, c), Y: n, Shared: max(16384, 8*c) + 8*groups}, cux.Put(new(cux.Args), g))
+	m.launch(m.dev.tc("groupnorm_stats", ""), cux.Grid{X: cuts(hw, c), Y: n, Shared: max(16384, 8*c) + 8*groups}, cux.Put(new(cux.Args), g))
 }
 
 // normalise appends out = act(x·scale + shift).
 func (m *memory) normalise(out, x, scale, shift cu.DevicePtr, n, hw, c int, act graph.Act) {
 	g := groupNormApplyArgs{out: out, x: x, scale: scale, shift: shift, n: int32(n), hw: int32(hw), c1: int32(c), act: int32(act)}
-	m.tcLaunch(m.dev.tc("groupnorm_apply", ""), cux.Grid{X: ceil(n*hw*c/8, 256)}, cux.Put(new(cux.Args), g))
+	m.launch(m.dev.tc("groupnorm_apply", ""), cux.Grid{X: ceil(n*hw*c/8, 256)}, cux.Put(new(cux.Args), g))
 }
 
 func (d *Device) halfGroupNormStats(op *graph.Op, a *graph.GroupNormStatsOp) *step {

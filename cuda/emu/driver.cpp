@@ -8,6 +8,7 @@
 // whose launch fails as an illegal address does. CUDA_EMU_NO_GRAPHS takes stream
 // capture away.
 #include "run.h"
+#include "tc_run.h"
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,6 +47,12 @@ static bool inside(P p, size_t n) {
   --i;
   return p + n <= i->first + i->second;
 }
+// What a kernel's handle points at: a plain kernel, or one for tensor cores.
+struct Function { const emu_kernel *plain; tcemu_kernel tensor; std::string name; int shared; };
+static int capability() {
+  const char *s = getenv("CUDA_EMU_CAPABILITY");
+  return s ? atoi(s) : 90;
+}
 static R go(V s, std::function<R()> f) {
   NEED_CONTEXT
   Graph *g = s ? ((Stream *)s)->capture : 0;
@@ -65,8 +72,8 @@ API R cuMemGetInfo_v2(size_t *f, size_t *n) {
   NEED_CONTEXT
   return *n = memory(), *f = *n - used[gpu()], OK;
 }
-API R cuDeviceGetAttribute(int *v, int a, int) { // compute capability 9.0, 4 processors
-  return *v = a == 75 ? 9 : a == 76 ? 0 : a == 16 ? 4 : a == 1 ? 1024 : a == 10 ? 32 : 0, OK;
+API R cuDeviceGetAttribute(int *v, int a, int) { // 4 processors
+  return *v = a == 75 ? capability() / 10 : a == 76 ? capability() % 10 : a == 16 ? 4 : a == 1 ? 1024 : a == 10 ? 32 : 0, OK;
 }
 API R cuDevicePrimaryCtxRetain(V *c, int d) { return *c = (V)(size_t)(d + 1), OK; }
 API R cuDevicePrimaryCtxRelease_v2(int d) { return lost[d] = false, OK; }
@@ -79,7 +86,29 @@ API R cuModuleLoadData(V *m, const void *) {
 API R cuModuleUnload(V) { return OK; }
 API R cuModuleGetFunction(V *f, V, const char *n) {
   NEED_CONTEXT
-  return *f = (V)emu_find(n), *f ? OK : NOT_FOUND;
+  static std::map<std::string, Function> all;
+  std::lock_guard<std::mutex> l(mu);
+  auto i = all.find(n);
+  if (i == all.end()) {
+    Function k = {emu_find(n), tcemu_find(n), n, 48 << 10};
+    if (!k.plain && !k.tensor) return NOT_FOUND;
+    i = all.emplace(n, k).first;
+  }
+  int least = i->second.plain ? 0 : strstr(n, "90_") ? 90 : 80; // Hopper's have the number in their family's name
+  return *f = &i->second, capability() < least || (least == 90 && capability() != 90) ? NOT_FOUND : OK;
+}
+API R cuFuncSetAttribute(V f, int a, int v) {
+  NEED_CONTEXT
+  if (a != 8 || v > 227 << 10) return INVALID;
+  return ((Function *)f)->shared = v, OK;
+}
+API R cuTensorMapEncodeTiled(V out, int type, unsigned rank, V base, const uint64_t *dims, const uint64_t *strides, const uint32_t *box, const uint32_t *step, int interleave, int swizzle, int, int fill) {
+  NEED_CONTEXT
+  if ((P)out & 63 || (P)base & 15 || type != 1 || rank < 2 || rank > 4 || interleave || swizzle != 3 || fill || !inside((P)base, 2)) return INVALID;
+  for (unsigned i = 0; i < rank; i++)
+    if (!dims[i] || !box[i] || box[i] > 256 || !step[i] || step[i] > 8 || (i && strides[i - 1] & 15)) return INVALID;
+  if (box[0] * 2 > 128 || step[0] != 1) return INVALID;
+  return tcemu_tensor_map(out, base, (int)rank, dims, strides, box, step), OK;
 }
 API R cuMemAlloc_v2(P *p, size_t n) {
   NEED_CONTEXT
@@ -132,10 +161,33 @@ API R cuStreamSynchronize(V) {
   return OK;
 }
 
+// launch_tensor copies the arguments and runs a tensor-core kernel, one launch at a time.
+static R launch_tensor(const Function *f, const unsigned *d, V s, void **p) {
+  auto dims = std::make_shared<std::vector<unsigned>>(d, d + 7);
+  auto args = std::make_shared<std::vector<std::vector<char>>>();
+  int n = f->tensor->count;
+  for (int i = 0; i < n; i++) args->emplace_back((char *)p[i], (char *)p[i] + f->tensor->sizes[i]);
+  return go(s, [=]() -> R {
+    const char *fail = getenv("CUDA_EMU_FAIL");
+    if (fail && f->name == fail) return ILLEGAL;
+    void *at[8];
+    for (int i = 0; i < n; i++) at[i] = (*args)[i].data();
+    static std::mutex one;
+    std::lock_guard<std::mutex> l(one);
+    return tcemu_run(f->tensor, dims->data(), at) ? FAILED : OK;
+  });
+}
+
 // launch copies the arguments, which the caller may reuse, and checks that they
 // lie as the kernel's parameters do when they are packed in one array.
-static R launch(V f, const unsigned *d, V s, void **p) {
-  const emu_kernel *k = (const emu_kernel *)f;
+static R launch(V v, const unsigned *d, V s, void **p) {
+  const Function *f = (const Function *)v;
+  if ((int)d[6] > f->shared) {
+    fprintf(stderr, "cuda emulation: %s: %u bytes of shared memory, %d are allowed\n", f->name.c_str(), d[6], f->shared);
+    return INVALID;
+  }
+  if (!f->plain) return launch_tensor(f, d, s, p);
+  const emu_kernel *k = f->plain;
   auto dims = std::make_shared<std::vector<unsigned>>(d, d + 7);
   auto args = std::make_shared<std::vector<std::vector<char>>>();
   for (int i = 0; i < k->count; i++) {

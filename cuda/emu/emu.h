@@ -25,13 +25,25 @@ extern thread_local emu_thread emu_now;
 struct __attribute__((aligned(16))) float4 { float x, y, z, w; };
 static inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
+struct uint2 { uint32_t x, y; };
+struct __attribute__((aligned(16))) uint4 { uint32_t x, y, z, w; };
 static inline void grid_wait() {}
+static inline uint32_t float_bits(float f) { uint32_t u; memcpy(&u, &f, 4); return u; }
 static inline float bits_float(uint32_t u) { float f; memcpy(&f, &u, 4); return f; }
 static inline float half_float(uint16_t h) {
   uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h >> 10 & 31, m = h & 0x3ff;
   if (e == 31) return bits_float(sign | 0x7f800000 | m << 13);
   if (e == 0) return (sign ? -1.0f : 1.0f) * (float)m * 0x1p-24f;
   return bits_float(sign | (e + 112) << 23 | m << 13);
+}
+static inline uint16_t float_half(float f) {
+  uint32_t u = float_bits(f), a = u & 0x7fffffff;
+  uint16_t s = u >> 16 & 0x8000;
+  if (f != f) return 0x7fff;
+  if (a >= 0x477ff000) return s | 0x7c00; // from 65520 on
+  if (a < 0x38800000) return s | (uint16_t)lrintf(bits_float(a) * 0x1p24f);
+  a += 0xfff + (a >> 13 & 1);
+  return s | (uint16_t)((a >> 13) - (112 << 10));
 }
 
 // Blocks run at the same time on several threads, so atomics are real.

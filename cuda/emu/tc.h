@@ -11,6 +11,7 @@
 // are visible at once, fences do nothing and go unchecked, sums have another order,
 // and wgmma takes only the descriptors of wg_desc.
 #pragma once
+#include "tc_run.h"
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -64,8 +65,9 @@ template <class... A> static inline int launch(void (*k)(A...), dim3 g, dim3 b, 
 }
 
 // A kernel by its name, with its parameters as cuLaunchKernel passes them.
-typedef void (*by_params)(void *const *);
-void add_kernel(const char *name, by_params f);
+void add_kernel(const char *name, tcemu_entry k);
+template <class... A> struct Sizes { static constexpr int of[sizeof...(A) + 1] = {(int)sizeof(A)..., 0}; };
+template <class... A> static inline tcemu_entry describe(void (*)(A...), void (*call)(void *const *)) { return {call, Sizes<A...>::of, (int)sizeof...(A)}; }
 template <class... A, size_t... I> static inline void call(void (*k)(A...), void *const *p, std::index_sequence<I...>) { k(*(A *)p[I]...); }
 template <class... A> static inline void call(void (*k)(A...), void *const *p) { call(k, p, std::index_sequence_for<A...>{}); }
 
@@ -95,7 +97,7 @@ void count_banks(const uint32_t *a, int n); // n addresses of 16 bytes, 8 a phas
 using namespace tcemu;
 using std::max;
 using std::min;
-#define TC_KERNEL(name) static struct name##_reg { name##_reg() { tcemu::add_kernel(#name, [](void *const *p) { tcemu::call(name, p); }); } } name##_reg_;
+#define TC_KERNEL(name) static struct name##_reg { name##_reg() { tcemu::add_kernel(#name, tcemu::describe(name, [](void *const *p) { tcemu::call(name, p); })); } } name##_reg_;
 
 typedef uint32_t smem_t;
 static inline void __syncthreads() { tcemu::syncthreads(); }

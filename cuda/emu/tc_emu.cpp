@@ -353,18 +353,17 @@ int run(thunk t, const unsigned *d, const void *call) {
   }
   return 0;
 }
-static std::map<std::string, by_params> &kernels() { static auto *m = new std::map<std::string, by_params>; return *m; }
-void add_kernel(const char *n, by_params f) { kernels()[n] = f; }
-// The entries a stand-in driver needs.
-extern "C" __attribute__((visibility("default"))) by_params tcemu_find(const char *n) { auto i = kernels().find(n); return i == kernels().end() ? 0 : i->second; }
-extern "C" __attribute__((visibility("default"))) int tcemu_run(by_params f, const unsigned *dims, void *const *params) {
-  auto call = [&] { f(params); };
+static std::map<std::string, tcemu_entry> &kernels() { static auto *m = new std::map<std::string, tcemu_entry>; return *m; }
+void add_kernel(const char *n, tcemu_entry k) { kernels()[n] = k; }
+} // namespace tcemu
+using namespace tcemu;
+tcemu_kernel tcemu_find(const char *n) { auto i = kernels().find(n); return i == kernels().end() ? 0 : &i->second; }
+int tcemu_run(tcemu_kernel k, const unsigned *dims, void *const *params) {
+  auto call = [&] { k->call(params); };
   typedef decltype(call) F;
   return run([](const void *c) { (*(const F *)c)(); }, dims, &call);
 }
-// tcemu_tensor_map is cuTensorMapEncodeTiled for what the kernels use: halves of two
-// dimensions or four, strides in bytes, 128-byte swizzle. out has 128 bytes.
-extern "C" __attribute__((visibility("default"))) void tcemu_tensor_map(void *out, const void *p, int rank, const uint64_t *dims, const uint64_t *strides, const uint32_t *box, const uint32_t *step) {
+void tcemu_tensor_map(void *out, const void *p, int rank, const uint64_t *dims, const uint64_t *strides, const uint32_t *box, const uint32_t *step) {
   static_assert(sizeof(TMap) <= 128, "a CUtensorMap has 128 bytes");
   TMap m = {p, {1, 1, 1, 1}, {16, 16, 16}, {1, 1, 1, 1}, {1, 1, 1, 1}};
   for (int i = 0; i < rank; i++) {
@@ -374,4 +373,3 @@ extern "C" __attribute__((visibility("default"))) void tcemu_tensor_map(void *ou
   memset(out, 0, 128);
   memcpy(out, &m, sizeof m);
 }
-} // namespace tcemu

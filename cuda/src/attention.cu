@@ -2,13 +2,13 @@
 #include "dev.h"
 
 // o[B,LQ,H·D] = softmax(scale·q·kᵀ + masks)·v. Rows of q, k and v are sq, sk and
-// sv floats apart and begin with head 0. mask [B,LK] is 0 for keys to leave out,
+// sv elements apart and begin with head 0. mask [B,LK] is 0 for keys to leave out,
 // used says how many keys there are; both may be null. A block has 16·TQ queries
 // of one head and goes through the keys 64 at a time; a thread has TQ queries by
 // 4 keys, then TQ queries by DC columns of 16. The order of sums depends on D and
 // the keys alone. Grid: LQ/(16·TQ), H, B.
 #define ATTENTION                                                                                                                     \
-  float *o, const float *q, const float *k, const float *v, const float *mask, const int *used, fault_t *faults, int LQ, int LK, int D, \
+  Out o, In q, In k, In v, const float *mask, const int *used, fault_t *faults, int LQ, int LK, int D, \
       int sq, int sk, int sv, float scale, int causal, int slot
 template <int TQ, int DC> DEV void attention(ATTENTION) {
   enum { BQ = 16 * TQ, WIDE = 16 * DC };
@@ -20,9 +20,9 @@ template <int TQ, int DC> DEV void attention(ATTENTION) {
     if (t == 0) report(faults, slot, 0, keys);
     keys = 0;
   }
-  q += (size_t)b * LQ * sq + h * D;
-  k += (size_t)b * LK * sk + h * D;
-  v += (size_t)b * LK * sv + h * D;
+  q = q + ((size_t)b * LQ * sq + h * D);
+  k = k + ((size_t)b * LK * sk + h * D);
+  v = v + ((size_t)b * LK * sv + h * D);
   if (mask) mask += (size_t)b * LK;
   float top[TQ], total[TQ], out[TQ][DC];
   for (int i = 0; i < TQ; i++) {
@@ -94,7 +94,7 @@ template <int TQ, int DC> DEV void attention(ATTENTION) {
     if (row >= LQ) continue;
     for (int j = 0; j < DC; j++) {
       int d = tx + 16 * j;
-      if (d < D) o[(((size_t)b * LQ + row) * gridDim.y + h) * D + d] = total[i] == 0 ? 0 : out[i][j] / total[i];
+      if (d < D) o.put((((size_t)b * LQ + row) * gridDim.y + h) * D + d, total[i] == 0 ? 0 : out[i][j] / total[i]);
     }
   }
 }

@@ -5,7 +5,8 @@
 // a channel of the group, the channel fastest. With stats every value is
 // normalised as it is read; padding stays zero.
 struct Patches {
-  const float *x, *stats;
+  In x;
+  const float *stats;
   int N, H, W, C, KH, KW, SH, SW, DH, DW, PT, PL, OH, OW, CG, c0, M, K, act;
   int n[2], h0[2], w0[2]; // of the rows that this thread loads
   DEV_M void begin(int i, int m) {
@@ -16,25 +17,26 @@ struct Patches {
   DEV_M float norm(int n, int c, float v) const {
     return stats ? activate(fmaf(v, stats[n * C + c], stats[(N + n) * C + c]), act) : v;
   }
-  DEV_M const float *at(int i, int tap, int c) const {
+  // at gives where channel c under a tap lies; -1 for padding.
+  DEV_M long long at(int i, int tap, int c) const {
     int h = h0[i] + tap / KW * DH, w = w0[i] + tap % KW * DW;
-    return (unsigned)h < (unsigned)H && (unsigned)w < (unsigned)W ? x + (((size_t)n[i] * H + h) * W + w) * C + c : 0;
+    return (unsigned)h < (unsigned)H && (unsigned)w < (unsigned)W ? (((long long)n[i] * H + h) * W + w) * C + c : -1;
   }
   DEV_M float4 row(int i, int, int k) const {
     float v[4] = {0, 0, 0, 0};
     if (n[i] >= 0 && k < K) {
       int tap = k / CG, c = k % CG;
-      if (!(CG & 3) && !((size_t)x & 15)) {
-        const float *p = at(i, tap, c0 + c);
-        if (p) {
-          float4 u = *(const float4 *)p;
+      if (!(CG & 3) && x.wide()) {
+        long long p = at(i, tap, c0 + c);
+        if (p >= 0) {
+          float4 u = x.four(p);
           v[0] = norm(n[i], c0 + c, u.x), v[1] = norm(n[i], c0 + c + 1, u.y);
           v[2] = norm(n[i], c0 + c + 2, u.z), v[3] = norm(n[i], c0 + c + 3, u.w);
         }
       } else {
         for (int j = 0; j < 4 && k + j < K; j++) {
-          const float *p = at(i, tap, c0 + c);
-          if (p) v[j] = norm(n[i], c0 + c, *p);
+          long long p = at(i, tap, c0 + c);
+          if (p >= 0) v[j] = norm(n[i], c0 + c, x[p]);
           if (++c == CG) c = 0, tap++;
         }
       }
@@ -47,14 +49,14 @@ struct Patches {
 // [groups][KH·KW·CG][ldw], stats [2,N,C] or null. Grid: positions/64 or /128,
 // O/groups/64, groups.
 #define CONV                                                                                                                           \
-  float *y, const float *x, const float *w, const float *bias, const float *residual, const float *stats, int N, int H, int W, int C,   \
+  Out y, In x, const float *w, const float *bias, In residual, const float *stats, int N, int H, int W, int C,   \
       int O, int KH, int KW, int SH, int SW, int DH, int DW, int PT, int PL, int OH, int OW, int groups, int ldw, int act, int norm_act
 template <int TM> DEV void conv(CONV) {
   grid_wait();
   int cg = C / groups, og = O / groups, g = blockIdx.z, K = KH * KW * cg, M = N * OH * OW;
   Patches p = {x, stats, N, H, W, C, KH, KW, SH, SW, DH, DW, PT, PL, OH, OW, cg, g * cg, M, K, norm_act};
-  Epilogue e = {y + g * og, bias ? bias + g * og : 0, residual ? residual + g * og : 0, M, og, O, O, act, 1};
-  product<TM>(p, Columns{w + (size_t)g * K * ldw, K, og, ldw}, e, blockIdx.x * 16 * TM, blockIdx.y * 64, K);
+  Epilogue e = {y + g * og, bias ? bias + g * og : 0, residual ? residual + g * og : residual, M, og, O, O, act, 1};
+  product<TM>(p, Columns{In{w + (size_t)g * K * ldw, KIND_F32, 0}, K, og, ldw}, e, blockIdx.x * 16 * TM, blockIdx.y * 64, K);
 }
 #define CONV_ARGS y, x, w, bias, residual, stats, N, H, W, C, O, KH, KW, SH, SW, DH, DW, PT, PL, OH, OW, groups, ldw, act, norm_act
 KERNEL(256) conv_64(CONV) { conv<4>(CONV_ARGS); }
@@ -62,7 +64,7 @@ KERNEL(256) conv_128(CONV) { conv<8>(CONV_ARGS); }
 
 // y[N,OH,OW,C] is the largest value under each K×K window; a NaN stays. A thread
 // makes one value.
-KERNEL(256) max_pool(float *y, const float *x, int H, int W, int C, int K, int stride, int pad, int OH, int OW, int count) {
+KERNEL(256) max_pool(Out y, In x, int H, int W, int C, int K, int stride, int pad, int OH, int OW, int count) {
   grid_wait();
   int i = blockIdx.x * 256 + threadIdx.x;
   if (i >= count) return;
@@ -71,14 +73,14 @@ KERNEL(256) max_pool(float *y, const float *x, int H, int W, int C, int K, int s
   for (int h = p * stride - pad; h < p * stride - pad + K; h++)
     for (int w = q * stride - pad; w < q * stride - pad + K; w++)
       if (h >= 0 && h < H && w >= 0 && w < W) top = max_of()(x[(((size_t)n * H + h) * W + w) * C + c], top);
-  y[i] = top;
+  y.put(i, top);
 }
 
 // y[N,OH,OW,C] resizes x [N,H,W,C] by nearest neighbour.
-KERNEL(256) upsample(float *y, const float *x, int H, int W, int C, int OH, int OW, int count) {
+KERNEL(256) upsample(Out y, In x, int H, int W, int C, int OH, int OW, int count) {
   grid_wait();
   int i = blockIdx.x * 256 + threadIdx.x;
   if (i >= count) return;
   int c = i % C, q = i / C % OW, p = i / C / OW % OH, n = i / C / OW / OH;
-  y[i] = x[(((size_t)n * H + (size_t)p * H / OH) * W + (size_t)q * W / OW) * C + c];
+  y.put(i, x[(((size_t)n * H + (size_t)p * H / OH) * W + (size_t)q * W / OW) * C + c]);
 }

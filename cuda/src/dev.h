@@ -10,7 +10,9 @@
 #define DEV_M __device__ __forceinline__
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
 DEV float half_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
+DEV uint16_t float_half(float v) { return __half_as_ushort(__float2half_rn(v)); }
 DEV float bits_float(uint32_t u) { return __uint_as_float(u); }
+DEV uint32_t float_bits(float v) { return __float_as_uint(v); }
 // grid_wait waits for the kernels before this one, which programmatic dependent
 // launch lets it overtake. Every kernel calls it before it touches memory.
 DEV void grid_wait() {
@@ -19,6 +21,47 @@ DEV void grid_wait() {
 #endif
 }
 #endif
+
+// A value's elements as they are kept: f32, or halves that are widened when read and
+// rounded to nearest even when written. Arithmetic is f32.
+enum { KIND_F32, KIND_F16, KIND_BF16 };
+DEV uint16_t float_bf16(float v) {
+  uint32_t u = float_bits(v);
+  return v != v ? 0x7fff : (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+struct In {
+  const void *p;
+  int kind, pad;
+  DEV_M explicit operator bool() const { return p; }
+  DEV_M float operator[](size_t i) const {
+    if (kind == KIND_F32) return ((const float *)p)[i];
+    uint16_t h = ((const uint16_t *)p)[i];
+    return kind == KIND_F16 ? half_float(h) : bits_float((uint32_t)h << 16);
+  }
+  DEV_M In operator+(size_t n) const { return In{(const char *)p + n * (kind == KIND_F32 ? 4 : 2), kind, pad}; }
+  // wide reports whether four elements from a multiple of four on are one load.
+  DEV_M bool wide() const { return !((size_t)p & (kind == KIND_F32 ? 15 : 7)); }
+  DEV_M float4 four(size_t i) const {
+    if (kind == KIND_F32) return *(const float4 *)((const float *)p + i);
+    uint2 u = *(const uint2 *)((const uint16_t *)p + i);
+    if (kind == KIND_BF16) return make_float4(bits_float(u.x << 16), bits_float(u.x & 0xffff0000u), bits_float(u.y << 16), bits_float(u.y & 0xffff0000u));
+    return make_float4(half_float((uint16_t)u.x), half_float((uint16_t)(u.x >> 16)), half_float((uint16_t)u.y), half_float((uint16_t)(u.y >> 16)));
+  }
+};
+struct Out {
+  void *p;
+  int kind, pad;
+  DEV_M void put(size_t i, float v) const {
+    if (kind == KIND_F32) ((float *)p)[i] = v;
+    else ((uint16_t *)p)[i] = kind == KIND_F16 ? float_half(v) : float_bf16(v);
+  }
+  DEV_M Out operator+(size_t n) const { return Out{(char *)p + n * (kind == KIND_F32 ? 4 : 2), kind, pad}; }
+  DEV_M bool wide() const { return !((size_t)p & (kind == KIND_F32 ? 15 : 7)); }
+  DEV_M void four(size_t i, float4 v) const {
+    if (kind == KIND_F32) *(float4 *)((float *)p + i) = v;
+    else put(i, v.x), put(i + 1, v.y), put(i + 2, v.z), put(i + 3, v.w);
+  }
+};
 
 // The activations, numbered as kernels/ref's Act.
 DEV float activate(float x, int act) {

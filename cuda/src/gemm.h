@@ -11,27 +11,28 @@ enum { CHAIN = 64 };
 
 // ends writes what follows a sum: scale, bias, residual, activation.
 struct Epilogue {
-  float *y;
-  const float *bias, *residual;
+  Out y;
+  const float *bias;
+  In residual;
   int M, N, ldc, ldr, act;
   float scale;
   DEV_M void one(int m, int n, float v) const {
     v *= scale;
     if (bias) v += bias[n];
     if (residual) v += residual[(size_t)m * ldr + n];
-    y[(size_t)m * ldc + n] = activate(v, act);
+    y.put((size_t)m * ldc + n, activate(v, act));
   }
   DEV_M void four(int m, int n, const float *v) const {
     if (m >= M) return;
-    if (n + 3 < N && !((ldc | ldr | n) & 3) && !((size_t)y & 15) && !((size_t)residual & 15)) {
+    if (n + 3 < N && !((ldc | ldr | n) & 3) && y.wide() && residual.wide()) {
       float4 b = make_float4(0, 0, 0, 0), r = b, o;
       if (bias) b = make_float4(bias[n], bias[n + 1], bias[n + 2], bias[n + 3]);
-      if (residual) r = *(const float4 *)(residual + (size_t)m * ldr + n);
+      if (residual) r = residual.four((size_t)m * ldr + n);
       o.x = v[0] * scale, o.y = v[1] * scale, o.z = v[2] * scale, o.w = v[3] * scale;
       if (bias) o.x += b.x, o.y += b.y, o.z += b.z, o.w += b.w;
       if (residual) o.x += r.x, o.y += r.y, o.z += r.z, o.w += r.w;
       o.x = activate(o.x, act), o.y = activate(o.y, act), o.z = activate(o.z, act), o.w = activate(o.w, act);
-      *(float4 *)(y + (size_t)m * ldc + n) = o;
+      y.four((size_t)m * ldc + n, o);
       return;
     }
     for (int j = 0; j < 4; j++)
@@ -39,32 +40,30 @@ struct Epilogue {
   }
 };
 
-// Columns is a second operand [K,N], rows of ld floats.
+// Columns is a second operand [K,N], rows of ld elements, padded to fours or ending on
+// one where ld is a multiple of four.
 struct Columns {
   enum { ALONG_K = 0 };
-  const float *w;
+  In w;
   int K, N, ld;
   DEV_M float4 load(int n, int k) const {
     if (k >= K || n >= N) return make_float4(0, 0, 0, 0);
-    const float *p = w + (size_t)k * ld + n;
-    if (!(ld & 3) && !((size_t)w & 15)) {
-      float4 v = *(const float4 *)p; // rows are padded to fours, or end on one
-      return v;
-    }
-    return make_float4(p[0], n + 1 < N ? p[1] : 0, n + 2 < N ? p[2] : 0, n + 3 < N ? p[3] : 0);
+    size_t p = (size_t)k * ld + n;
+    if (!(ld & 3) && w.wide()) return w.four(p);
+    return make_float4(w[p], n + 1 < N ? w[p + 1] : 0, n + 2 < N ? w[p + 2] : 0, n + 3 < N ? w[p + 3] : 0);
   }
 };
 
 // Rows is an operand whose rows run along k: a first one, or a second one [N,K].
 struct Rows {
   enum { ALONG_K = 1 };
-  const float *x;
+  In x;
   int M, K, ld;
   DEV_M float4 load(int m, int k) const {
     if (m >= M || k >= K) return make_float4(0, 0, 0, 0);
-    const float *p = x + (size_t)m * ld + k;
-    if (k + 3 < K && !(ld & 3) && !((size_t)x & 15)) return *(const float4 *)p;
-    return make_float4(p[0], k + 1 < K ? p[1] : 0, k + 2 < K ? p[2] : 0, k + 3 < K ? p[3] : 0);
+    size_t p = (size_t)m * ld + k;
+    if (k + 3 < K && !(ld & 3) && x.wide()) return x.four(p);
+    return make_float4(x[p], k + 1 < K ? x[p + 1] : 0, k + 2 < K ? x[p + 2] : 0, k + 3 < K ? x[p + 3] : 0);
   }
   DEV_M void begin(int, int) {}
   DEV_M float4 row(int, int m, int k) const { return load(m, k); }

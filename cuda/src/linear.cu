@@ -1,15 +1,15 @@
-// Products of f32 matrices.
+// Products in f32.
 #include "gemm.h"
 
 // y[M,N] = act(x[M,K]·w[K,N] + bias + residual). Rows of x, w and y are lda, ldw
-// and ldc floats; w's are padded to fours. Grid: M/64 or M/128, N/64.
+// and ldc elements; w's are padded to fours. Grid: M/64 or M/128, N/64.
 #define LINEAR                                                                                                                       \
-  float *y, const float *x, const float *w, const float *bias, const float *residual, int M, int N, int K, int lda, int ldw, int ldc, \
+  Out y, In x, const float *w, const float *bias, In residual, int M, int N, int K, int lda, int ldw, int ldc, \
       int act
 template <int TM> DEV void linear(LINEAR) {
   grid_wait();
   Epilogue e = {y, bias, residual, M, N, ldc, N, act, 1};
-  product<TM>(Rows{x, M, K, lda}, Columns{w, K, N, ldw}, e, blockIdx.x * 16 * TM, blockIdx.y * 64, K);
+  product<TM>(Rows{x, M, K, lda}, Columns{In{w, KIND_F32, 0}, K, N, ldw}, e, blockIdx.x * 16 * TM, blockIdx.y * 64, K);
 }
 KERNEL(256) linear_64(LINEAR) { linear<4>(y, x, w, bias, residual, M, N, K, lda, ldw, ldc, act); }
 KERNEL(256) linear_128(LINEAR) { linear<8>(y, x, w, bias, residual, M, N, K, lda, ldw, ldc, act); }
@@ -48,10 +48,10 @@ KERNEL(256) linear_few(LINEAR) {
 
 // y[b] = scale·x[b]·w[b] for every b: x [M,K], w [K,N] or [N,K]. Grid: all tiles
 // of 64x64 of all b, those of one b in a row.
-#define MATMUL float *y, const float *x, const float *w, int M, int N, int K, float scale
-template <class B> DEV void matmul(float *y, const float *x, B w, int M, int N, int K, float scale) {
+#define MATMUL Out y, In x, In w, int M, int N, int K, float scale
+template <class B> DEV void matmul(Out y, In x, B w, int M, int N, int K, float scale) {
   int mt = (M + 63) / 64, nt = (N + 63) / 64, b = blockIdx.x / (mt * nt), tile = blockIdx.x % (mt * nt);
-  Epilogue e = {y + (size_t)b * M * N, 0, 0, M, N, N, 0, 0, scale};
+  Epilogue e = {y + (size_t)b * M * N, 0, In{0, KIND_F32, 0}, M, N, N, 0, 0, scale};
   product<4>(Rows{x + (size_t)b * M * K, M, K, K}, w, e, tile % mt * 64, tile / mt * 64, K);
 }
 KERNEL(256) matmul_kn(MATMUL) {

@@ -51,7 +51,7 @@ func (s Suite) random(t *testing.T) {
 				t.Fatalf("seed %d on the reference: %v", seed, err)
 			}
 			for _, name := range outputs {
-				if e := relErr(p.F32(name), want.F32(name)); !(e <= drift*s.slack()) {
+				if e := relErr(p.F32(name), want.F32(name)); !(e <= s.tolerance(drift)) {
 					var dump strings.Builder
 					if err := p.Dump(&dump); err != nil {
 						t.Fatal(err)

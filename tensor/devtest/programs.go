@@ -30,7 +30,9 @@ func (s Suite) sharedCache(t *testing.T) {
 		for i, v := range written {
 			written[i] = 2 * v
 		}
-		equalBits(t, written, again, on.Name()+": the state read by another program")
+		if e := relErr(again, written); s.Error == 0 || e > s.Error {
+			equalBits(t, written, again, on.Name()+": the state read by another program")
+		}
 		if relErr(again, make([]float32, len(again))) == 0 {
 			t.Errorf("%s: the state is still zero", on.Name())
 		}
@@ -62,7 +64,7 @@ func (s Suite) sharedWeights(t *testing.T) {
 	}
 	g, w := other.run(t), want.run(t)
 	for i := range w {
-		if e := relErr(g[i], w[i]); !(e <= products*s.slack()) {
+		if e := relErr(g[i], w[i]); !(e <= s.tolerance(products)) {
 			t.Errorf("%s: relative error %.3g", other.name(i), e)
 		}
 	}

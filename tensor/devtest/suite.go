@@ -18,6 +18,9 @@ type Suite struct {
 	// Slack multiplies every tolerance: for devices that compute in less than
 	// float32 on purpose. 0 means 1.
 	Slack float64
+	// Error is the least tolerance, for devices that keep values in halves. With it an
+	// item's bits may depend on its batch, within the tolerance.
+	Error float64
 	// Whole says that the device replays a program as one: a run asks its
 	// context before the first step and after the last one alone.
 	Whole bool
@@ -60,11 +63,12 @@ func (s Suite) selected() []testCase {
 	return slices.DeleteFunc(cases(), func(c testCase) bool { return s.Only != nil && !s.Only.MatchString(c.name) })
 }
 
-func (s Suite) slack() float64 {
-	if s.Slack == 0 {
-		return 1
+// tolerance returns what a result may err of which float32 errs tol.
+func (s Suite) tolerance(tol float64) float64 {
+	if s.Slack != 0 {
+		tol *= s.Slack
 	}
-	return s.Slack
+	return max(tol, s.Error)
 }
 
 // program is a case recorded on a device.
@@ -132,8 +136,8 @@ func (s Suite) cases(t *testing.T) {
 			for i := range w {
 				if got.Type(got.outputs[i%len(got.outputs)]) == graph.I32 {
 					equalBits(t, w[i], g[i], got.name(i))
-				} else if e := relErr(g[i], w[i]); !(e <= c.tol*s.slack()) {
-					t.Errorf("%s: relative error %.3g, tolerance %.3g; first values %v, want %v", got.name(i), e, c.tol*s.slack(), head(g[i]), head(w[i]))
+				} else if e := relErr(g[i], w[i]); !(e <= s.tolerance(c.tol)) {
+					t.Errorf("%s: relative error %.3g, tolerance %.3g; first values %v, want %v", got.name(i), e, s.tolerance(c.tol), head(g[i]), head(w[i]))
 				}
 			}
 		})
@@ -168,7 +172,12 @@ func (s Suite) batch(t *testing.T) {
 			k.n, k.first = 1, item
 			one := record(t, &c, k, d)
 			for i, x := range one.run(t) {
-				equalBits(t, x, together[i][item*len(x):(item+1)*len(x)], fmt.Sprintf("%s: item %d of %s", c.name, item, one.name(i)))
+				want, what := together[i][item*len(x):(item+1)*len(x)], fmt.Sprintf("%s: item %d of %s", c.name, item, one.name(i))
+				if s.Error == 0 || one.Type(one.outputs[i%len(one.outputs)]) == graph.I32 {
+					equalBits(t, x, want, what)
+				} else if e := relErr(x, want); !(e <= s.tolerance(c.tol)) {
+					t.Errorf("%s: relative error %.3g, tolerance %.3g", what, e, s.tolerance(c.tol))
+				}
 			}
 		}
 	}

@@ -50,3 +50,11 @@ CUresult cux_replay(CUcontext ctx, CUgraphExec graph, const cux_step *s, int n, 
   CUresult done = cuStreamSynchronize(stream);
   return r ? r : done;
 }
+
+CUresult cux_encode_halves(void *out, CUdeviceptr base, int rank, const cuuint64_t *dims, const cuuint64_t *strides, const cuuint32_t *box, const cuuint32_t *step) {
+  CUtensorMap m; // aligned as the driver wants it
+  CUresult r = cuTensorMapEncodeTiled(&m, CU_TENSOR_MAP_DATA_TYPE_UINT16, rank, (void *)base, dims, strides, box, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
+                                      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  if (!r) memcpy(out, &m, sizeof m);
+  return r;
+}

@@ -17,7 +17,7 @@ typedef struct {
   void *host;
   size_t bytes;
   uint16_t offs[32];
-  unsigned char args[256];
+  unsigned char args[640]; // three tensor maps and a structure
 } cux_step;
 
 // cux_issue gives the steps to the stream; with overlap a kernel after a kernel
@@ -30,4 +30,8 @@ CUresult cux_capture(CUcontext ctx, const cux_step *s, int n, CUstream stream, i
 
 // cux_replay runs the graph, or the steps where graph is null, and waits.
 CUresult cux_replay(CUcontext ctx, CUgraphExec graph, const cux_step *s, int n, CUstream stream, int *at);
+
+// cux_encode_halves describes a tensor of halves to the copy engine, in out's 128
+// bytes.
+CUresult cux_encode_halves(void *out, CUdeviceptr base, int rank, const cuuint64_t *dims, const cuuint64_t *strides, const cuuint32_t *box, const cuuint32_t *step);
 #endif

@@ -19,6 +19,7 @@ const (
 	OutOfMemory  Error = C.CUDA_ERROR_OUT_OF_MEMORY
 	NotSupported Error = C.CUDA_ERROR_NOT_SUPPORTED
 	Stub         Error = C.CUDA_ERROR_STUB_LIBRARY
+	NoBinary     Error = C.CUDA_ERROR_NO_BINARY_FOR_GPU
 )
 
 // Error gives the driver's name of the error, its number and its description.

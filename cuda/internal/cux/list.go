@@ -22,7 +22,9 @@ type Args struct {
 	end  int
 }
 
-func put[T any](a *Args, v T) *Args {
+// Put adds an argument that the kernel takes by value, such as a structure laid out as
+// the kernel's.
+func Put[T any](a *Args, v T) *Args {
 	size, align := int(unsafe.Sizeof(v)), int(unsafe.Alignof(v))
 	at := (a.end + align - 1) / align * align
 	if a.end = at + size; a.end > len(a.step.args) || int(a.step.nargs) == len(a.step.offs) {
@@ -37,7 +39,7 @@ func put[T any](a *Args, v T) *Args {
 // Ptr adds a pointer argument; 0 is a null pointer.
 func (a *Args) Ptr(p ...cu.DevicePtr) *Args {
 	for _, v := range p {
-		put(a, uint64(v))
+		Put(a, uint64(v))
 	}
 	return a
 }
@@ -48,16 +50,16 @@ func (a *Args) Int(v ...int) *Args {
 		if int(int32(i)) != i {
 			panic(fmt.Sprintf("cux: %d doesn't fit an int of a kernel", i))
 		}
-		put(a, int32(i))
+		Put(a, int32(i))
 	}
 	return a
 }
 
 // F32 adds a float argument.
-func (a *Args) F32(v float32) *Args { return put(a, v) }
+func (a *Args) F32(v float32) *Args { return Put(a, v) }
 
-// Grid is how a kernel is launched.
-type Grid struct{ X, Y, Z, Threads int }
+// Grid is how a kernel is launched; Shared is the bytes of dynamic shared memory.
+type Grid struct{ X, Y, Z, Threads, Shared int }
 
 // List is what a program does in one run: kernels, copies and fills, in order.
 type List struct {
@@ -73,7 +75,7 @@ func (l *List) add(name string, s C.cux_step) {
 func (l *List) Kernel(name string, f cu.Function, g Grid, a *Args) {
 	s := a.step
 	s.kind, s.f = C.CUX_KERNEL, *(*C.CUfunction)(unsafe.Pointer(&f))
-	for i, v := range []int{g.X, max(g.Y, 1), max(g.Z, 1), g.Threads, 1, 1, 0} {
+	for i, v := range []int{g.X, max(g.Y, 1), max(g.Z, 1), g.Threads, 1, 1, g.Shared} {
 		s.dims[i] = C.uint(v)
 	}
 	l.add(name, s)
