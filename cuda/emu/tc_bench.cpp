@@ -119,17 +119,23 @@ static void norm_shape(int N, int H, int C) {
   uint16_t *x = device<uint16_t>(n), *y = device<uint16_t>(n);
   float *w = device<float>(C), *scale = device<float>((size_t)2 * N * C);
   std::string what = std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + "x" + std::to_string(C);
-  for (int slices : {8, 16, 32, 64, 128}) {
-    if (slices > H * H / 4) break;
-    GroupNormArgs g = {scale, scale + (size_t)N * C, x, 0, w, w, device<float2>((size_t)N * slices * C), device<unsigned>(N), H * H, C, 0, 32, 1e-5f, 0};
-    int sh = std::max(16384, 8 * C) + 256;
-    report("groupnorm stats " + what + " slices " + std::to_string(slices), 0, n * 2.0, [&] { tc_groupnorm_stats_f16<<<dim3(slices, N), 256, sh>>>(g); });
-    cudaFree(g.part), cudaFree(g.count);
+  int tiles = 1, lanes = 1, HW = H * H;
+  while (32 % (tiles * 2) == 0 && C / 16 % (tiles * 2) == 0 && C / (tiles * 2) >= 32) tiles *= 2;
+  while (lanes < 32 && C > 40 * lanes) lanes *= 2;
+  int batch = 4 * (256 / (C / 8 / tiles)), most = std::min(std::max(1, std::min({(HW + batch - 1) / batch, 512 / tiles, 128})), HW);
+  for (int slices : {most, (most + 1) / 2, (most + 3) / 4}) {
+    GroupNormArgs g = {y, x, 0, w, w, device<float2>((size_t)N * slices * 32), scale, scale + (size_t)N * C, HW, C, 0, 32, slices, ACT_SILU, 1e-5f, 0};
+    std::string how = what + " tiles " + std::to_string(tiles) + " slices " + std::to_string(slices);
+    dim3 grid(tiles, slices, N);
+    report("groupnorm parts " + how, 0, n * 2.0, [&] { tc_groupnorm_parts_f16<<<grid, 256, 16512>>>(g); });
+    report("groupnorm apply " + how, 0, n * 4.0, [&] { tc_groupnorm_apply_f16<<<grid, 256, 256 / tiles>>>(g); });
+    report("groupnorm both " + how, 0, n * 6.0, [&] { tc_groupnorm_parts_f16<<<grid, 256, 16512>>>(g), tc_groupnorm_apply_f16<<<grid, 256, 256 / tiles>>>(g); });
+    if (slices == most) report("groupnorm factors " + how, 0, N * slices * 256.0, [&] { tc_groupnorm_factors<<<dim3(tiles, 1, N), 256, 256 / tiles>>>(g); });
+    cudaFree(g.part);
+    if (slices == 1) break;
   }
-  GroupNormApplyArgs a = {y, x, 0, scale, scale + (size_t)N * C, N, H * H, C, 0, ACT_SILU, 0};
-  report("groupnorm apply " + what, 0, n * 4.0, [&] { tc_groupnorm_apply_f16<<<(unsigned)((n / 8 + 255) / 256), 256>>>(a); });
   LayerNormArgs l = {y, x, w, w, (int)(n / C), C, 1e-5f, 0};
-  report("layernorm " + what, 0, n * 4.0, [&] { tc_layernorm_f16<<<(l.M + 7) / 8, 256>>>(l); });
+  report("layernorm " + what, 0, n * 4.0, [&] { tc_layernorm_f16<<<((size_t)l.M * lanes + 255) / 256, 256>>>(l); });
   cudaFree(x), cudaFree(y), cudaFree(w), cudaFree(scale);
 }
 int main() {

@@ -1,14 +1,15 @@
 // Normalisation of halves at the speed of memory, sm_80 and up. Statistics are f32,
 // merged from (mean, sum of squared differences) pairs in a fixed order, so bits
-// depend on the sizes and the number of slices, never on timing.
+// depend on the sizes and the number of slices, never on timing or the batch.
 // Source of the merge: Chan, Golub, LeVeque, "Updating formulae and a pairwise
 // algorithm for computing sample variances", 1979.
 #include "tc_tile.h"
 
 // LayerNorm: out = (x-mean)/√(variance+eps)·w + b for each of M rows of C, a multiple
-// of 8; w and b f32. Launch: grid ceil(M/8), block 256, no shared memory: a warp a row.
-// Rows to 1280 stay in registers between the passes (5 chunks of 8 a lane, 64
-// registers: 32 warps an SM); longer ones are read three times.
+// of 8; w and b f32. Launch: grid ceil(M·lanes/256), block 256, no shared memory. lanes
+// is the smallest power of two, 32 at most, with C <= 40·lanes: so many lanes have a
+// row, and keep 5 chunks of 8 each in registers: 320, 640 and 1280 are 5 whole chunks a
+// lane, all under way at once. Rows beyond 1280 are read three times.
 struct LayerNormArgs {
   void *out;
   const void *x;
@@ -17,19 +18,20 @@ struct LayerNormArgs {
   float eps;
   int pad;
 };
-DEV float warp_sum(float v) {
-#pragma unroll
-  for (int o = 16; o; o >>= 1) v += __shfl_xor_sync(~0u, v, o);
+DEV float lanes_sum(float v, int lanes) {
+  for (int o = lanes >> 1; o; o >>= 1) v += __shfl_xor_sync(~0u, v, o);
   return v;
 }
 template <bool BF> DEV void layernorm(const LayerNormArgs &g) {
   constexpr int R = 5;
-  int lane = threadIdx.x & 31, m = blockIdx.x * 8 + (threadIdx.x >> 5), CC = g.C >> 3;
   pdl_launch();
+  int CC = g.C >> 3, lanes = 1;
+  while (lanes < 32 && CC > R * lanes) lanes *= 2;
+  size_t m = ((size_t)blockIdx.x * 256 + threadIdx.x) / lanes;
+  int lane = threadIdx.x & (lanes - 1), end = m < (size_t)g.M ? CC : 0; // a row too many has no chunks
   pdl_wait();
-  if (m >= g.M) return;
-  const uint16_t *x = (const uint16_t *)g.x + (size_t)m * g.C;
-  uint16_t *out = (uint16_t *)g.out + (size_t)m * g.C;
+  const uint16_t *x = (const uint16_t *)g.x + m * g.C;
+  uint16_t *out = (uint16_t *)g.out + m * g.C;
   auto write = [&](int c, const float *v, float mean, float rstd) {
     float y[8];
     float4 w0 = ldg128f(g.w + c * 8), w1 = ldg128f(g.w + c * 8 + 4), b0 = ldg128f(g.b + c * 8), b1 = ldg128f(g.b + c * 8 + 4);
@@ -39,65 +41,81 @@ template <bool BF> DEV void layernorm(const LayerNormArgs &g) {
     stg128(out + c * 8, pack8<BF>(y));
   };
   float s = 0, ss = 0;
-  if (CC <= 32 * R) {
-    float v[R][8];
+  if (CC <= R * lanes) {
+    uint4 u[R]; // halves take half the registers
+    float v[8];
+#pragma unroll
+    for (int k = 0; k < R; k++) u[k] = k * lanes + lane < end ? ldg128(x + (k * lanes + lane) * 8) : make_uint4(0, 0, 0, 0);
 #pragma unroll
     for (int k = 0; k < R; k++) {
-      int c = k * 32 + lane;
-      unpack8<BF>(v[k], c < CC ? ldg128(x + c * 8) : make_uint4(0, 0, 0, 0));
+      unpack8<BF>(v, u[k]);
+#pragma unroll
+      for (int i = 0; i < 8; i++) s += v[i];
     }
+    float mean = lanes_sum(s, lanes) / g.C;
 #pragma unroll
     for (int k = 0; k < R; k++)
+      if (k * lanes + lane < end) {
+        unpack8<BF>(v, u[k]);
 #pragma unroll
-      for (int i = 0; i < 8; i++) s += v[k][i];
-    float mean = warp_sum(s) / g.C;
-#pragma unroll
-    for (int k = 0; k < R; k++)
-      if (k * 32 + lane < CC) {
-#pragma unroll
-        for (int i = 0; i < 8; i++) ss += (v[k][i] - mean) * (v[k][i] - mean);
+        for (int i = 0; i < 8; i++) ss += (v[i] - mean) * (v[i] - mean);
       }
-    float rstd = rsqrtf(warp_sum(ss) / g.C + g.eps);
+    float rstd = rsqrtf(lanes_sum(ss, lanes) / g.C + g.eps);
 #pragma unroll
     for (int k = 0; k < R; k++)
-      if (k * 32 + lane < CC) write(k * 32 + lane, v[k], mean, rstd);
+      if (k * lanes + lane < end) {
+        unpack8<BF>(v, u[k]);
+        write(k * lanes + lane, v, mean, rstd);
+      }
     return;
   }
   float v[8];
-  for (int c = lane; c < CC; c += 32) {
+  for (int c = lane; c < end; c += 32) {
     unpack8<BF>(v, ldg128(x + c * 8));
 #pragma unroll
     for (int i = 0; i < 8; i++) s += v[i];
   }
-  float mean = warp_sum(s) / g.C;
-  for (int c = lane; c < CC; c += 32) {
+  float mean = lanes_sum(s, 32) / g.C;
+  for (int c = lane; c < end; c += 32) {
     unpack8<BF>(v, ldg128(x + c * 8));
 #pragma unroll
     for (int i = 0; i < 8; i++) ss += (v[i] - mean) * (v[i] - mean);
   }
-  float rstd = rsqrtf(warp_sum(ss) / g.C + g.eps);
-  for (int c = lane; c < CC; c += 32) {
+  float rstd = rsqrtf(lanes_sum(ss, 32) / g.C + g.eps);
+  for (int c = lane; c < end; c += 32) {
     unpack8<BF>(v, ldg128(x + c * 8));
     write(c, v, mean, rstd);
   }
 }
 
-// GroupNorm statistics of x [N,HW,C1] and, beside it, x2 [N,HW,C2]: factors for which
-// x·scale + shift is x normalised; scale and shift f32 [N,C], C = C1+C2, in groups of
-// C/groups channels.
-// Launch: grid (slices, N), block 256, dynamic shared memory max(16384, 8·C) + 8·groups
-// bytes. part holds N·slices·C float2, count N zeros (left zero). C1 and C2 are
-// multiples of 8, groups <= 256, slices <= HW. Each block reads HW/slices pixels once,
-// 16 bytes a thread; the last block of a picture merges its slices. Enough slices
-// fill the chip (two blocks an SM); more only lengthen the merge. Take them from HW
-// and C alone and a picture's bits don't depend on its batch.
+// GroupNorm of x [N,HW,C1] and, beside it, x2 [N,HW,C2]: C = C1+C2 channels in groups
+// of C/groups. Two launches: parts leaves each group's moments, slice by slice of the
+// pixels; then apply merges them and writes out = act((x-mean)/√(variance+eps)·w + b)
+// [N,HW,C], or factors writes the f32 scale and shift [N,C] for which x·scale + shift
+// is x normalised, for a kernel that normalises as it reads.
+//
+// Launch: block 256, and blocks take tiles of C/tiles channels, whole groups:
+//   parts:   grid (tiles, slices, N), 16512 bytes of dynamic shared memory
+//   apply:   grid (tiles, cuts, N),   8·groups/tiles bytes
+//   factors: grid (tiles, 1, N),      8·groups/tiles bytes
+// part holds N·groups·slices float2. C1, C2 and C/tiles are multiples of 8, C/tiles <=
+// 2048, groups a multiple of tiles, groups/tiles <= 256, slices and cuts >= 1; pointers
+// to halves, w and b are aligned to 16 bytes. out may be x if C2 is 0.
+//
+// What to take, from HW, C and groups alone, so that a picture's bits don't depend on its batch:
+//   tiles:  the largest power of two of which groups and C/16 are multiples, with
+//           C/tiles >= 32; 1 if there is none. So tiles share no sector of 32 bytes.
+//   slices: ceil(HW / (4·rows)), rows = 256 / (C/8/tiles), at most 512/tiles and 128, at
+//           least 1: a thread's pixels are one batch of loads under way together, until
+//           a picture has four blocks an SM; a merge is four parts a lane at most.
+//   cuts:   as slices; they don't touch the bits.
 struct GroupNormArgs {
-  float *scale, *shift;
-  const void *x, *x2;
-  const float *w, *b;
-  float2 *part;
-  unsigned *count;
-  int HW, C1, C2, groups;
+  void *out;               // of apply
+  const void *x, *x2;      // of parts and apply; x2 null if C2 is 0
+  const float *w, *b;      // [C], of apply and factors
+  float2 *part;            // [N][groups][slices]: mean and sum of squared differences
+  float *scale, *shift;    // of factors
+  int HW, C1, C2, groups, slices, act; // act: of apply
   float eps;
   int pad;
 };
@@ -106,140 +124,188 @@ struct Moments {
   float n, mean, m2;
   DEV_M void add(float bn, float bmean, float bm2) {
     if (bn == 0.0f) return;
-    float t = n + bn, d = bmean - mean, f = bn / t;
+    float t = n + bn, d = bmean - mean, f = bn * rcp_fast(t);
     mean += d * f, m2 += bm2 + d * d * n * f, n = t;
   }
+  // fold merges those of so many neighbouring lanes; the first gets the result.
+  DEV_M void fold(int lanes) {
+    for (int o = lanes >> 1; o; o >>= 1) {
+      float bn = __shfl_xor_sync(~0u, n, o), bmean = __shfl_xor_sync(~0u, mean, o), bm2 = __shfl_xor_sync(~0u, m2, o);
+      add(bn, bmean, bm2);
+    }
+  }
 };
-template <bool BF> DEV void groupnorm_stats(const GroupNormArgs &g) {
+// Share is what a block and this thread of it work on: a thread has 8 channels from c
+// on and every rows-th pixel of the block's; lanes neighbours merge moments of a group.
+struct Share {
+  int C, per, groups, g0, c0; // channels of a pixel, of a group; groups of the tile, its first group and channel
+  int wide, rows, row, c, n;  // chunks of 8 channels, pixels at a time, this thread's row, channel of the tile, number of pixels
+  int p0, each, more;         // the block's first pixel; a row has each pixels, the first more rows one more
+  int lanes, lane, group;     // of the merge
+  DEV_M Share(const GroupNormArgs &g, int cuts, int k) {
+    int t = threadIdx.x;
+    C = g.C1 + g.C2, per = C / g.groups, groups = g.groups / (int)gridDim.x, g0 = groups * blockIdx.x, c0 = g0 * per;
+    wide = groups * per >> 3, rows = 256 / wide, row = t / wide, c = (t - row * wide) * 8;
+    int q = g.HW / cuts, left = g.HW - q * cuts, pixels = q + (k < left); // the first left shares have one more
+    p0 = k * q + min(k, left);
+    each = pixels / rows, more = pixels - each * rows;
+    n = row < rows ? count(row) : 0;
+    lanes = 32;
+    while (lanes * groups > 256) lanes >>= 1;
+    group = t / lanes, lane = t & (lanes - 1);
+  }
+  DEV_M int count(int r) const { return each + (r < more); }
+};
+// Source reads the thread's pixels, four at a time; left of them are still to come.
+struct Source {
+  const uint16_t *x;
+  uint32_t step;
+  DEV_M Source(const GroupNormArgs &g, const Share &s) {
+    int c = s.c0 + s.c;
+    bool second = c >= g.C1;
+    int cs = second ? g.C2 : g.C1;
+    x = (const uint16_t *)(second ? g.x2 : g.x) + ((size_t)blockIdx.z * g.HW + s.p0 + s.row) * cs + c - (second ? g.C1 : 0);
+    step = s.rows * cs;
+  }
+  DEV_M void load(uint4 *u, int left) {
+#pragma unroll
+    for (int k = 0; k < 4; k++, x += step) u[k] = k < left ? ldg128(x) : make_uint4(0, 0, 0, 0);
+  }
+};
+template <bool BF> DEV void groupnorm_parts(const GroupNormArgs &g) {
+  constexpr int LD = 258; // 16 channels side by side lie in different banks
   TC_SMEM(smem);
   float2 *sh = (float2 *)smem;
-  int C = g.C1 + g.C2, CC = C >> 3, t = threadIdx.x, n = blockIdx.y, slices = gridDim.x;
-  int p0 = (int)((long long)g.HW * blockIdx.x / slices), p1 = (int)((long long)g.HW * (blockIdx.x + 1) / slices);
-  int wide = min(CC, 256), rows = 256 / wide, row = t / wide;
   pdl_launch();
+  Share s(g, gridDim.y, blockIdx.y);
+  Source x(g, s);
   pdl_wait();
-  float2 *part = g.part + ((size_t)n * slices + blockIdx.x) * C;
-  for (int c0 = 0; c0 < CC; c0 += wide) {
-    int c = c0 + t % wide;
-    bool on = row < rows && c < CC;
-    float s[8] = {}, ss[8] = {}, first[8] = {};
-    int have = 0;
-    if (on) {
-      bool second = c * 8 >= g.C1;
-      int cs = second ? g.C2 : g.C1;
-      const uint16_t *x = (const uint16_t *)(second ? g.x2 : g.x) + (size_t)n * g.HW * cs + c * 8 - (second ? g.C1 : 0);
-      auto take = [&](uint4 u) {
-        float v[8];
-        unpack8<BF>(v, u);
+  float sum[8] = {}, sq[8] = {}, first[8];
+  uint4 u[4];
+  x.load(u, s.n);
+  unpack8<BF>(first, u[0]);
+  for (int left = s.n;;) {
 #pragma unroll
-        for (int i = 0; i < 8; i++) {
-          float d = v[i] - first[i]; // close to 0: squares lose nothing
-          s[i] += d, ss[i] += d * d;
-        }
-      };
-      int p = p0 + row;
-      if (p < p1) unpack8<BF>(first, ldg128(x + (size_t)p * cs));
-      for (; p + 3 * rows < p1; p += 4 * rows, have += 4) { // four loads under way
-        uint4 u[4];
+    for (int k = 0; k < 4; k++) {
+      if (k >= left) break;
+      float v[8];
+      unpack8<BF>(v, u[k]);
 #pragma unroll
-        for (int k = 0; k < 4; k++) u[k] = ldg128(x + (size_t)(p + k * rows) * cs);
-#pragma unroll
-        for (int k = 0; k < 4; k++) take(u[k]);
-      }
-      for (; p < p1; p += rows, have++) take(ldg128(x + (size_t)p * cs));
-    }
-    if (rows > 1) __syncthreads();
-#pragma unroll
-    for (int i = 0; i < 8; i++) {
-      float k = have ? s[i] / have : 0.0f;
-      float2 m = make_float2(first[i] + k, ss[i] - s[i] * k);
-      if (rows == 1) {
-        if (on) part[c * 8 + i] = m;
-      } else sh[i * 256 + t] = m;
-    }
-    if (rows > 1) { // then CC <= 128: one pass
-      __syncthreads();
-      for (int k = t; k < C; k += 256) {
-        Moments a = {};
-        for (int r = 0; r < rows; r++) {
-          float2 m = sh[(k & 7) * 256 + r * wide + (k >> 3)];
-          int left = p1 - p0 - r;
-          a.add(left > 0 ? (left + rows - 1) / rows : 0, m.x, m.y);
-        }
-        part[k] = make_float2(a.mean, a.m2);
+      for (int i = 0; i < 8; i++) {
+        float d = v[i] - first[i]; // close to 0: squares lose nothing
+        sum[i] += d, sq[i] += d * d;
       }
     }
+    left -= 4;
+    if (left <= 0) break;
+    x.load(u, left);
   }
-  __threadfence();
+  float r = s.n ? rcp_fast(s.n) : 0.0f;
+#pragma unroll
+  for (int i = 0; i < 8; i++) sh[i * LD + threadIdx.x] = make_float2(first[i] + sum[i] * r, sq[i] - sum[i] * sum[i] * r);
   __syncthreads();
-  unsigned *flag = (unsigned *)(smem + max(16384, 8 * C));
-  if (t == 0) *flag = atomicAdd(g.count + n, 1u);
-  __syncthreads();
-  bool last = *flag == (unsigned)slices - 1;
-  __syncthreads();
-  if (!last) return;
-  __threadfence();
-  if (t == 0) g.count[n] = 0;
-  for (int c = t; c < C; c += 256) {
-    Moments a = {};
-    const float2 *p = g.part + (size_t)n * slices * C + c;
-#pragma unroll 8
-    for (int k = 0; k < slices; k++) {
-      float2 m = ldcg64f(p + (size_t)k * C);
-      a.add((float)((long long)g.HW * (k + 1) / slices - (long long)g.HW * k / slices), m.x, m.y);
+  Moments a = {};
+  if (s.group < s.groups)
+    for (int row = 0, k = s.lane;; k += s.lanes) { // channel k of the group
+      while (k >= s.per) k -= s.per, row++;
+      if (row >= s.rows) break;
+      int c = s.group * s.per + k;
+      float2 m = sh[(c & 7) * LD + row * s.wide + (c >> 3)];
+      a.add(s.count(row), m.x, m.y);
     }
-    sh[c] = make_float2(a.mean, a.m2);
-  }
+  a.fold(s.lanes);
+  if (s.group < s.groups && s.lane == 0)
+    g.part[((size_t)blockIdx.z * g.groups + s.g0 + s.group) * g.slices + blockIdx.y] = make_float2(a.mean, a.m2);
+}
+// groupnorm_merge leaves mean and 1/√(variance+eps) of the tile's groups in sh.
+DEV void groupnorm_merge(const GroupNormArgs &g, const Share &s, float2 *sh) {
+  Moments a = {};
+  const float2 *p = g.part + ((size_t)blockIdx.z * g.groups + s.g0 + s.group) * g.slices;
+  int each = g.HW / g.slices, more = g.HW - each * g.slices; // the first slices have one more pixel
+  if (s.group < s.groups)
+    for (int k = s.lane; k < g.slices; k += 4 * s.lanes) {
+      float2 m[4];
+#pragma unroll
+      for (int i = 0; i < 4; i++) m[i] = k + i * s.lanes < g.slices ? ldcg64f(p + k + i * s.lanes) : make_float2(0, 0);
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        int at = k + i * s.lanes;
+        if (at < g.slices) a.add((float)(each + (at < more)) * s.per, m[i].x, m[i].y);
+      }
+    }
+  a.fold(s.lanes);
+  if (s.group < s.groups && s.lane == 0) sh[s.group] = make_float2(a.mean, rsqrtf(a.m2 * rcp_fast(a.n) + g.eps));
   __syncthreads();
-  float2 *group = (float2 *)(smem + max(16384, 8 * C));
-  int per = C / g.groups;
-  if (t < g.groups) {
-    Moments a = {};
-    for (int k = 0; k < per; k++) a.add((float)g.HW, sh[t * per + k].x, sh[t * per + k].y);
-    group[t] = make_float2(a.mean, rsqrtf(a.m2 / a.n + g.eps));
+}
+template <bool BF> DEV void groupnorm_apply(const GroupNormArgs &g) {
+  TC_SMEM(smem);
+  float2 *sh = (float2 *)smem;
+  pdl_launch();
+  Share s(g, gridDim.y, blockIdx.y);
+  Source x(g, s);
+  const float *w = g.w + s.c0 + s.c, *b = g.b + s.c0 + s.c;
+  float4 w0 = ldg128f(w), w1 = ldg128f(w + 4), b0 = ldg128f(b), b1 = ldg128f(b + 4);
+  float sc[8] = {w0.x, w0.y, w0.z, w0.w, w1.x, w1.y, w1.z, w1.w}, sf[8] = {b0.x, b0.y, b0.z, b0.w, b1.x, b1.y, b1.z, b1.w};
+  pdl_wait();
+  uint4 u[4];
+  x.load(u, s.n); // under way while the parts are merged
+  groupnorm_merge(g, s, sh);
+  int group = s.c / s.per, k = s.c - group * s.per;
+#pragma unroll
+  for (int i = 0; i < 8; i++) {
+    float2 m = sh[group];
+    sc[i] *= m.y, sf[i] -= m.x * sc[i];
+    if (++k == s.per) k = 0, group++;
   }
-  __syncthreads();
-  for (int c = t; c < C; c += 256) {
-    float2 m = group[c / per];
-    float f = g.w[c] * m.y;
-    g.scale[(size_t)n * C + c] = f;
-    g.shift[(size_t)n * C + c] = g.b[c] - m.x * f;
+  uint16_t *out = (uint16_t *)g.out + ((size_t)blockIdx.z * g.HW + s.p0 + s.row) * s.C + s.c0 + s.c;
+  uint32_t step = s.rows * s.C;
+  for (int left = s.n;;) {
+    int end = min(4, left);
+#pragma unroll 1 // or the code of the activations would be there 32 times
+    for (int k = 0; k < end; k++, out += step) {
+      float v[8];
+      unpack8<BF>(v, u[0]);
+      u[0] = u[1], u[1] = u[2], u[2] = u[3]; // registers have no run-time index
+#pragma unroll
+      for (int i = 0; i < 8; i++) v[i] = v[i] * sc[i] + sf[i];
+      if (g.act == ACT_SILU) { // the eight side by side
+#pragma unroll
+        for (int i = 0; i < 8; i++) v[i] = tc_gate(v[i], 1.0f);
+      } else if (g.act) {
+#pragma unroll
+        for (int i = 0; i < 8; i++) v[i] = tc_act(g.act, v[i]);
+      }
+      stg128(out, pack8<BF>(v));
+    }
+    left -= 4;
+    if (left <= 0) return;
+    x.load(u, left);
+  }
+}
+DEV void groupnorm_factors(const GroupNormArgs &g) {
+  TC_SMEM(smem);
+  float2 *sh = (float2 *)smem;
+  pdl_launch();
+  Share s(g, 1, 0);
+  pdl_wait();
+  groupnorm_merge(g, s, sh);
+  for (int c = threadIdx.x; c < s.wide * 8; c += 256) {
+    float2 m = sh[c / s.per];
+    float f = g.w[s.c0 + c] * m.y;
+    size_t at = (size_t)blockIdx.z * s.C + s.c0 + c;
+    g.scale[at] = f, g.shift[at] = g.b[s.c0 + c] - m.x * f;
   }
 }
 
-// out = act(x·scale + shift) over [N,HW,C], x and x2 as above: GroupNorm where no
-// convolution follows. Launch: grid ceil(N·HW·C/8/256), block 256.
-struct GroupNormApplyArgs {
-  void *out;
-  const void *x, *x2;
-  const float *scale, *shift;
-  int N, HW, C1, C2, act, pad;
-};
-template <bool BF> DEV void groupnorm_apply(const GroupNormApplyArgs &g) {
-  int C = g.C1 + g.C2, CC = C >> 3;
-  size_t i = (size_t)blockIdx.x * 256 + threadIdx.x, pixel = i / CC;
-  pdl_launch();
-  pdl_wait();
-  if (pixel >= (size_t)g.N * g.HW) return;
-  int c = (int)(i - pixel * CC) * 8;
-  const uint16_t *x = c < g.C1 ? (const uint16_t *)g.x + pixel * g.C1 + c : (const uint16_t *)g.x2 + pixel * g.C2 + c - g.C1;
-  const float *s = g.scale + pixel / g.HW * C + c, *f = g.shift + pixel / g.HW * C + c;
-  float4 s0 = ldg128f(s), s1 = ldg128f(s + 4), f0 = ldg128f(f), f1 = ldg128f(f + 4);
-  float sc[8] = {s0.x, s0.y, s0.z, s0.w, s1.x, s1.y, s1.z, s1.w}, sf[8] = {f0.x, f0.y, f0.z, f0.w, f1.x, f1.y, f1.z, f1.w}, v[8];
-  unpack8<BF>(v, ldg128(x));
-#pragma unroll
-  for (int k = 0; k < 8; k++) v[k] = tc_act(g.act, v[k] * sc[k] + sf[k]);
-  stg128((uint16_t *)g.out + i * 8, pack8<BF>(v));
-}
+static_assert(sizeof(LayerNormArgs) == 48 && sizeof(GroupNormArgs) == 96, "the host's layout");
 
-static_assert(sizeof(LayerNormArgs) == 48 && sizeof(GroupNormArgs) == 88 && sizeof(GroupNormApplyArgs) == 64, "the host's layout");
-
-#define NORM(name, fn, args, bf) \
-  extern "C" __global__ void __launch_bounds__(256, 4) name(const __grid_constant__ args g) { fn<bf>(g); } \
+#define NORM(name, fn, args, per_sm) \
+  extern "C" __global__ void __launch_bounds__(256, per_sm) name(const __grid_constant__ args g) { fn(g); } \
   TC_KERNEL(name)
-NORM(tc_layernorm_f16, layernorm, LayerNormArgs, false)
-NORM(tc_layernorm_bf16, layernorm, LayerNormArgs, true)
-NORM(tc_groupnorm_stats_f16, groupnorm_stats, GroupNormArgs, false)
-NORM(tc_groupnorm_stats_bf16, groupnorm_stats, GroupNormArgs, true)
-NORM(tc_groupnorm_apply_f16, groupnorm_apply, GroupNormApplyArgs, false)
-NORM(tc_groupnorm_apply_bf16, groupnorm_apply, GroupNormApplyArgs, true)
+NORM(tc_layernorm_f16, layernorm<false>, LayerNormArgs, 4)
+NORM(tc_layernorm_bf16, layernorm<true>, LayerNormArgs, 4)
+NORM(tc_groupnorm_parts_f16, groupnorm_parts<false>, GroupNormArgs, 4)
+NORM(tc_groupnorm_parts_bf16, groupnorm_parts<true>, GroupNormArgs, 4)
+NORM(tc_groupnorm_apply_f16, groupnorm_apply<false>, GroupNormArgs, 3)
+NORM(tc_groupnorm_apply_bf16, groupnorm_apply<true>, GroupNormArgs, 3)
+NORM(tc_groupnorm_factors, groupnorm_factors, GroupNormArgs, 4)
