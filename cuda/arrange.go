@@ -36,6 +36,12 @@ func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
 	}
 	for _, op := range ops {
 		op.Out.Half = halved(op)
+	}
+	for _, op := range ops {
+		switch op.Attr.(type) { // small differences decide
+		case *graph.ArgMaxOp, *graph.NormalizerOp, *graph.SoftmaxOp:
+			op.In[0].Root().Half = false
+		}
 		for _, n := range op.In {
 			if n != nil && n.Root().Role == graph.StateRole {
 				n.Root().Half = true
@@ -45,8 +51,8 @@ func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
 	return ops
 }
 
-// halved reports whether an operation's result is kept in halves: not what the
-// host reads, indices, or what small differences decide.
+// halved reports whether an operation's result may be kept in halves: not what the
+// host reads, indices, statistics and probabilities.
 func halved(op *graph.Op) bool {
 	if op.Out.Kept() || op.Out.Type != graph.F32 {
 		return false

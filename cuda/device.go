@@ -40,7 +40,6 @@ type Device struct {
 	hopper     bool // has the code of 9.0a
 	stages     int  // of the tensor-core kernels' pipelines
 	overlap    bool // kernels wait for their predecessors themselves
-	counters   cu.DevicePtr
 	modules    []cu.Module
 	kernels    map[string]*kernel
 
@@ -115,13 +114,7 @@ func (d *Device) open() (err error) {
 	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
 		return err
 	}
-	if err := d.loadKernels(); err != nil || !d.halves() {
-		return err
-	}
-	if d.counters, err = d.alloc(4 * counters); err != nil {
-		return err
-	}
-	return cux.Zero(d.counters, 4*counters)
+	return d.loadKernels()
 }
 
 // enter makes the GPU's context current on this thread until leave is called.
@@ -168,9 +161,6 @@ func (d *Device) Close() error {
 	}
 	for _, s := range d.states {
 		errs = append(errs, cu.MemFree(s.at))
-	}
-	if d.counters != 0 {
-		errs = append(errs, cu.MemFree(d.counters))
 	}
 	for _, m := range d.modules {
 		errs = append(errs, cux.Unload(m))

@@ -44,9 +44,6 @@ type convArgs struct {
 	stride, padT, padL, dil, oh, ow, up, normAct, splits, box int32
 }
 
-// counters is how many blocks' counts a device keeps, all zero between launches.
-const counters = 8192
-
 // halves reports whether the device computes in halves on tensor cores.
 func (d *Device) halves() bool { return d.opts.Precision != F32 && d.capability >= 80 }
 
@@ -133,23 +130,15 @@ func (d *Device) tensorStep(op *graph.Op) *step {
 		}
 	case *gatedOp:
 		return d.halfProduct(op, d.halfMatrix(op.In[1].Param, a.Layout, a.K, a.N, true), gatedBias(op.In[2], a.N), a.M, a.N, a.K, 0, true)
-	case *graph.ConvOp:
-		if d.suitsConv(a) {
-			return d.halfConv(op, a, false)
-		}
 	case *joinedConv:
-		return d.halfConv(op, &a.ConvOp, a.up)
+		return d.halfConv(op, a)
 	case *graph.LayerNormOp:
 		if d.suitsLayerNorm(op, a) {
 			return d.halfLayerNorm(op, a)
 		}
 	case *graph.GroupNormOp:
-		if d.kind(op.Out) != 0 && d.suitsGroupNorm(op.In[0], a.N, a.HW, a.C, a.Groups) {
+		if d.kind(op.Out) != 0 && d.suitsGroupNorm(a.C, a.Groups) {
 			return d.halfGroupNorm(op, a)
-		}
-	case *graph.GroupNormStatsOp:
-		if d.suitsGroupNorm(op.In[0], a.N, a.HW, a.C, a.Groups) {
-			return d.halfGroupNormStats(op, a)
 		}
 	case *graph.AttentionOp:
 		if d.suitsAttention(op, a) {

@@ -11,17 +11,9 @@ import (
 	"syntic/tensor/graph"
 )
 
-// joinedConv is a convolution with its neighbours: its input resized to twice its
-// sides by nearest neighbour before (H and W are those before), and one value per
-// picture and channel, In[5], added after.
-type joinedConv struct {
-	graph.ConvOp
-	up bool
-}
-
 // suitsConv reports whether a convolution goes to tensor cores.
 func (d *Device) suitsConv(a *graph.ConvOp) bool {
-	return d.halves() && a.Groups == 1 && aligned(a.C) && a.StrideH == a.StrideW && a.DilH == a.DilW && a.H < 1<<15 && a.W < 1<<15 && (a.NormAct == 0 || a.NormAct == silu)
+	return d.halves() && a.Groups == 1 && aligned(a.C) && a.StrideH == a.StrideW && a.DilH == a.DilW && a.H < 1<<15 && a.W < 1<<15
 }
 
 // halfTaps returns a convolution's weight as [O, KH·KW·C] halves.
@@ -36,23 +28,35 @@ func (d *Device) halfTaps(p *graph.Param, a *graph.ConvOp) *weight {
 	})
 }
 
+// readsTwo reports whether a convolution can read its channels from two values.
+func (d *Device) readsTwo(a *joinedConv, channels []int) bool { return !a.up && aligned(channels...) }
+
+// point reports whether a convolution is a product of the pixels.
+func (a *joinedConv) point() bool { return a.KH*a.KW*a.StrideH == 1 && a.Pad == (graph.Pad{}) && !a.up }
+
+// byTaps reports whether tc_convt90.cu serves a convolution.
+func (d *Device) byTaps(a *joinedConv) bool {
+	return d.hopper && a.C%64 == 0 && (a.norm != nil || a.c2%64 == 0) && a.StrideH <= 2 && !a.up
+}
+
 // halfConv is a convolution on tensor cores.
-func (d *Device) halfConv(op *graph.Op, a *graph.ConvOp, up bool) *step {
+func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 	var s scratch
-	w, bias := d.halfTaps(op.In[1].Param, a), plain(op.In[2])
-	x, residual := d.operandIn(&s, op.In[0]), d.operandIn(&s, op.In[3])
-	each := func(*memory, cu.DevicePtr) cu.DevicePtr { return 0 }
-	if len(op.In) > 5 {
-		each = d.operandIn(&s, op.In[5])
+	w, bias := d.halfTaps(op.In[1].Param, &a.ConvOp), plain(op.In[2])
+	x, x2 := d.operandIn(&s, op.In[0]), d.operandIn(&s, op.In[inSecond])
+	residual, each := d.operandIn(&s, op.In[3]), d.operandIn(&s, op.In[inEach])
+	list := present(w, bias)
+	var norm *groupNorm
+	var normW, normB *weight
+	var part, normed int // where the norm's parts and its result lie
+	if a.norm != nil {
+		norm = &groupNorm{n: a.N, hw: a.H * a.W, c1: a.C - a.c2, c2: a.c2, groups: a.norm.Groups, eps: a.norm.Eps, act: a.NormAct}
+		normW, normB = plain(a.w), plain(a.b)
+		list = append(list, normW, normB)
+		part, normed = s.take(norm.partBytes()), s.take(2*a.N*a.H*a.W*a.C)
 	}
-	point := a.KH*a.KW*a.StrideH == 1 && a.Pad == (graph.Pad{}) && !up && len(op.In) == 5
 	pixels := a.N * a.OutH * a.OutW
-	taps := !point && !up && d.tapsOnHopper(a)
-	normed := 0 // where the normalised input lies, for kernels that take it so
-	if (point || taps) && op.In[4] != nil {
-		normed = s.take(2 * a.N * a.H * a.W * a.C)
-	}
-	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
+	return &step{s.floats(), list, func(m *memory, ws cu.DevicePtr) {
 		if pixels == 0 {
 			return
 		}
@@ -61,28 +65,23 @@ func (d *Device) halfConv(op *graph.Op, a *graph.ConvOp, up bool) *step {
 		if d.kind(op.Out) == 0 {
 			e.flags = outF32
 		}
-		var scale, shift cu.DevicePtr
-		if op.In[4] != nil {
-			scale = m.at(op.In[4])
-			shift = scale + cu.DevicePtr(4*a.N*a.C)
-		}
-		in := x(m, ws)
-		if (point || taps) && scale != 0 {
+		first, second, c2 := x(m, ws), x2(m, ws), a.c2
+		if norm != nil {
 			out := ws + cu.DevicePtr(normed)
-			m.normalise(out, in, scale, shift, a.N, a.H*a.W, a.C, a.NormAct)
-			in, scale, shift = out, 0, 0
+			m.normalise(norm, out, first, second, normW.ptr(), normB.ptr(), ws+cu.DevicePtr(part))
+			first, second, c2 = out, 0, 0
 		}
-		if point {
-			m.multiply(gemmArgs{e: e, a: in, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(a.C), lda: int32(a.C), ldw: int32(a.C), splits: 1})
+		if a.point() && c2 == 0 {
+			m.multiply(gemmArgs{e: e, a: first, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(a.C), lda: int32(a.C), ldw: int32(a.C), splits: 1})
 			return
 		}
-		g := convArgs{e: e, x: in, w: w.ptr(), scale: scale, shift: shift, n: int32(a.N), h: int32(a.H), wd: int32(a.W), c1: int32(a.C), o: int32(a.O),
+		g := convArgs{e: e, x: first, x2: second, w: w.ptr(), n: int32(a.N), h: int32(a.H), wd: int32(a.W), c1: int32(a.C - c2), c2: int32(c2), o: int32(a.O),
 			kh: int32(a.KH), kw: int32(a.KW), stride: int32(a.StrideH), padT: int32(a.Pad.Top), padL: int32(a.Pad.Left), dil: int32(a.DilH),
-			oh: int32(a.OutH), ow: int32(a.OutW), normAct: int32(a.NormAct), splits: 1}
-		if up {
+			oh: int32(a.OutH), ow: int32(a.OutW), splits: 1}
+		if a.up {
 			g.up = 1
 		}
-		if taps {
+		if d.byTaps(a) {
 			m.convolveByTaps(g)
 		} else {
 			m.convolve(g)
@@ -90,8 +89,30 @@ func (d *Device) halfConv(op *graph.Op, a *graph.ConvOp, up bool) *step {
 	}}
 }
 
-// tapsOnHopper reports whether tc_convt90.cu serves a convolution.
-func (d *Device) tapsOnHopper(a *graph.ConvOp) bool { return d.hopper && a.C%64 == 0 && a.StrideH <= 2 }
+// convolve appends the kernel of GPUs before Hopper that suits a convolution best.
+func (m *memory) convolve(g convArgs) {
+	d := m.dev
+	out := int(g.o)
+	if g.kh == 3 && g.kw == 3 && g.stride == 1 && g.dil == 1 && g.c1%32 == 0 && g.c2%32 == 0 {
+		side := d.side(places(g) * ceil(out, 128))
+		grid := cux.Grid{X: places(g) * ceil(out, side), Threads: 128, Shared: 25600 + d.stages*side*64}
+		m.launch(d.tc("conv3", fmt.Sprint(side)), grid, cux.Put(new(cux.Args), g))
+		return
+	}
+	pixels := int(g.n * g.oh * g.ow)
+	side := d.side(ceil(pixels, 128) * ceil(out, 128))
+	grid := cux.Grid{X: ceil(pixels, side) * ceil(out, side), Threads: 128, Shared: d.stages * 2 * side * 64}
+	m.launch(d.tc("conv", fmt.Sprint(side)), grid, cux.Put(new(cux.Args), g))
+}
+
+// places counts the tiles of 128 pixels of a 3×3 convolution (tc_tile.h's Place).
+func places(g convArgs) int {
+	high := 16
+	if g.oh <= 8 {
+		high = 8
+	}
+	return ceil(int(g.ow), 8) * ceil(int(g.oh), high) * ceil(int(g.n), 16/high)
+}
 
 // box is the pixels of a tile of tc_convt90.cu.
 type box struct{ w, h, n int }
@@ -115,59 +136,24 @@ func boxFor(pixels, n, h, w, stride int) (best box) {
 
 // convolveByTaps appends the convolution of tc_convt90.cu.
 func (m *memory) convolveByTaps(g convArgs) {
-	d, depth := m.dev, int(g.kh*g.kw*g.c1)
+	d, depth := m.dev, int(g.kh*g.kw*(g.c1+g.c2))
 	n, h, w, s := int(g.n), int(g.oh), int(g.ow), int(g.stride)
 	rows := func(tile int) int { return boxFor(tile, n, h, w, s).tiles(n, h, w) * tile }
 	t := d.hopperTileFor(rows, int(g.o), depth)
 	b := boxFor(t.m, n, h, w, s)
 	g.box = int32(b.w | b.h<<16)
 	x := m.pictureMap(g.x, n, int(g.h), int(g.wd), int(g.c1), b, s)
+	second := x
+	if g.c2 > 0 {
+		second = m.pictureMap(g.x2, n, int(g.h), int(g.wd), int(g.c2), b, s)
+	}
 	weights := m.halfMap(g.w, depth, int(g.o), depth, t.n)
 	grid := cux.Grid{X: min(d.processors, b.tiles(n, h, w)*ceil(int(g.o), t.n)), Threads: 384, Shared: t.shared()}
-	m.launch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), x), weights), g))
+	m.launch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), second), weights), g))
 }
 
 // pictureMap describes [n,h,w,c] halves to the copy engine, in boxes of every
 // stride-th pixel.
 func (m *memory) pictureMap(at cu.DevicePtr, n, h, w, c int, b box, stride int) cux.TensorMap {
 	return m.tensorMap(at, []int{c, w, h, n}, []int{64, b.w * stride, b.h * stride, b.n}, []int{1, stride, stride, 1}, 2*c)
-}
-
-// convolve appends the kernel that suits a convolution best.
-func (m *memory) convolve(g convArgs) {
-	d := m.dev
-	square := g.kh == 3 && g.kw == 3 && g.stride == 1 && g.dil == 1
-	pixels, out := int(g.n*g.oh*g.ow), int(g.o)
-	switch {
-	case square && d.hopper && g.c1%64 == 0:
-		bn := 128
-		if out%160 == 0 || out%160 > 128 {
-			bn = 160
-		}
-		tiles := places(g) * ceil(out, bn)
-		w := m.halfMap(g.w, 9*int(g.c1), out, 9*int(g.c1), bn)
-		grid := cux.Grid{X: min(d.processors, tiles), Threads: 384, Shared: 51200 + 6*bn*128 + 20480 + 128}
-		m.launch(d.tc("conv90", fmt.Sprint(bn)), grid, cux.Put(cux.Put(new(cux.Args), w), g))
-	case square && g.c1%32 == 0:
-		side := d.side(places(g) * ceil(out, 128))
-		grid := cux.Grid{X: places(g) * ceil(out, side), Threads: 128, Shared: 25600 + d.stages*side*64}
-		m.launch(d.tc("conv3", fmt.Sprint(side)), grid, cux.Put(new(cux.Args), g))
-	default:
-		side := d.side(ceil(pixels, 128) * ceil(out, 128))
-		shape := fmt.Sprint(side)
-		if g.scale != 0 {
-			shape += "_norm"
-		}
-		grid := cux.Grid{X: ceil(pixels, side) * ceil(out, side), Threads: 128, Shared: d.stages * 2 * side * 64}
-		m.launch(d.tc("conv", shape), grid, cux.Put(new(cux.Args), g))
-	}
-}
-
-// places counts the tiles of 128 pixels of a 3×3 convolution (tc_tile.h's Place).
-func places(g convArgs) int {
-	high := 16
-	if g.oh <= 8 {
-		high = 8
-	}
-	return ceil(int(g.ow), 8) * ceil(int(g.oh), high) * ceil(int(g.n), 16/high)
 }

@@ -7,6 +7,7 @@
 #include "../src/tc_attn90.cu"
 #include "../src/tc_conv3.cu"
 #include "../src/tc_conv90.cu"
+#include "../src/tc_convt90.cu"
 #include "../src/tc_gemm.cu"
 #include "../src/tc_gemm90.cu"
 #include "../src/tc_norm.cu"
@@ -92,6 +93,17 @@ static void conv_shape(int N, int H, int C, int O, bool norm) {
       report(name(bn == 128 ? "90 128" : "90 160", s), flops, 0, [&] { k<<<std::min(sms, tiles * s), 384, sh>>>(tw, g); });
       cudaFree(g.part), cudaFree(g.count);
     }
+  struct { const char *name; void (*k)(TMap, TMap, TMap, ConvArgs); int bm, bn, st; } taps[] = {{"taps 128x128", tc_convt90_f16_128x128, 128, 128, 6}, {"taps 128x160", tc_convt90_f16_128x160, 128, 160, 5},
+      {"taps 256x128", tc_convt90_f16_256x128, 256, 128, 4}, {"taps 256x160", tc_convt90_f16_256x160, 256, 160, 3}};
+  for (auto &v : taps) {
+    int bw = std::min(H, 32), bh = std::min(H, v.bm / bw), images = v.bm / bw / bh, sh = v.st * (v.bm + v.bn) * 128 + 20480 + 128;
+    if (bw * bh * images != v.bm) continue;
+    int tiles = ((H + bw - 1) / bw) * ((H + bh - 1) / bh) * ((N + images - 1) / images) * ((O + v.bn - 1) / v.bn);
+    g.splits = 1, g.box = bw | bh << 16;
+    TMap tx = picture_map(x, N, H, H, C, bw, bh, images, 1), tw = tensor_map(W, 9 * C, O, 18 * C, v.bn);
+    allow(v.k, sh);
+    report(name(v.name, 1), flops, 0, [&] { v.k<<<std::min(sms, tiles), 384, sh>>>(tx, tx, tw, g); });
+  }
   int sh = 25600 + TC_STAGES * 8192;
   allow(tc_conv3_f16_128, sh);
   report(name("mma 128", 1), flops, 0, [&] { tc_conv3_f16_128<<<places * ((O + 127) / 128), 128, sh>>>(g); });

@@ -31,7 +31,7 @@ type Suite struct {
 
 // Run is the whole suite, as subtests of t.
 func (s Suite) Run(t *testing.T) {
-	t.Run("cases", s.cases)
+	t.Run("cases", s.Cases)
 	t.Run("threads", s.threads)
 	t.Run("batch", s.batch)
 	t.Run("allocations", s.allocations)
@@ -124,8 +124,8 @@ func (p *program) name(i int) string {
 	return fmt.Sprintf("%s of step %d", p.outputs[i%len(p.outputs)], i/len(p.outputs))
 }
 
-// cases compares every case with the reference device.
-func (s Suite) cases(t *testing.T) {
+// Cases compares every case with the reference device.
+func (s Suite) Cases(t *testing.T) {
 	d, r := s.device(t, 2), NewRef()
 	for _, c := range s.selected() {
 		t.Run(c.name, func(t *testing.T) {
