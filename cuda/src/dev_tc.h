@@ -166,3 +166,5 @@ DEV uint64_t wg_desc(smem_t a) {
 DEV uint64_t wg_desc_t(smem_t a, int block) {
   return (uint64_t)((a & 0x3ffff) >> 4) | (uint64_t)(block >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
+// wg_desc_add moves a descriptor on by so many bytes, of the same tile.
+DEV uint64_t wg_desc_add(uint64_t d, int bytes) { return (d & ~0xffffffffull) | (uint32_t)((uint32_t)d + (bytes >> 4)); }

@@ -20,14 +20,20 @@
 // next tile's scores and the last tile's P·V: both have a whole tile's time.
 //
 // For 64 queries and 128 keys of D = 40 the products take 384 cycles of the SM, 8192
-// exponentials 512 at 16 a cycle, the rest of the softmax about 300 issue slots. A
-// quarter of the exponentials is made of FMAs, which brings 512 to 384.
+// exponentials 512 at 16 a cycle, and a step has about 325 issue slots. Of FMA, one in so
+// many is made of FMAs instead: one in 8 makes that 448 and 381, one in 4 384 and 437. From
+// heads of 80 on the products take longest, and none is.
 #include "tc_attn.h"
 
 template <bool BF, int D, int BKV, int NC> struct Flash90 {
   static constexpr int BQ = 64 * NC, KD = (D + 15) / 16, KB = (D + 63) / 64, VB = (D + 8 + 63) / 64, DV = D + 8, ST = 4, NK = BKV / 8, NO = DV / 8;
   static constexpr int BLOCK = BKV * 128, STAGE = (KB + VB) * BLOCK, Q_BYTES = KB * BQ * 128; // a block: 64 columns of a tile
   static constexpr int SHARED = ST * STAGE + Q_BYTES + 256;
+#if defined(TC_ATTN_FMA) // a test's choice
+  static constexpr int FMA = TC_ATTN_FMA;
+#else
+  static constexpr int FMA = D <= 64 ? 8 : 64;
+#endif
   static constexpr uint32_t ONE = BF ? 0x3f80 : 0x3c00;
 
   // Item is the work item's place and how many tiles it takes: an even number, the
@@ -42,11 +48,11 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
   struct Shared {
     smem_t s0, q, bits, raw, full, empty, fullQ, emptyQ;
     DEV_M Shared(smem_t s) : s0(s), q(s + ST * STAGE), bits(q + Q_BYTES), raw(bits + ST * 16), full(raw + ST * 8), empty(full + ST * 8), fullQ(empty + ST * 8), emptyQ(fullQ + 8) {}
-    DEV_M smem_t k(int n) const { return s0 + n % ST * STAGE; }
-    DEV_M smem_t v(int n) const { return k(n) + KB * BLOCK; }
+    DEV_M smem_t k(unsigned n) const { return s0 + n % ST * STAGE; }
+    DEV_M smem_t v(unsigned n) const { return k(n) + KB * BLOCK; }
   };
 
-  static DEV_M void bring(const TMap *mq, const TMap *mk, const TMap *mv, const Shared &s, const Item &it, int round, int &n) {
+  static DEV_M void bring(const TMap *mq, const TMap *mk, const TMap *mv, const Shared &s, const Item &it, int round, unsigned &n) {
     mb_wait(s.emptyQ, (round & 1) ^ 1);
     mb_expect(s.fullQ, Q_BYTES);
     for (int c = 0; c < KB; c++) tma_load4(s.q + c * BQ * 128, mq, s.fullQ, c * 64, it.h, it.q0, it.b);
@@ -61,7 +67,7 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
     }
   }
 
-  static DEV_M void finish(const Shared &s, const Item &it, int &n) {
+  static DEV_M void finish(const Shared &s, const Item &it, unsigned &n) {
     int t = threadIdx.x - 32;
     auto at = [](smem_t v, int r, int q) { return v + (q >> 3) * BLOCK + r * 128 + (((q & 7) ^ (r & 7)) << 4); };
     for (int j = 0; j < it.tiles; j++, n++) {
@@ -84,13 +90,10 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
   struct Rows {
     uint32_t q[KD][4];
     float o[NO][4];
-    // m: the row's base, a maximum of its scores that lags by up to 2^8 of weight;
-    // base: in exponents; fade: what a new base makes of the old sums, if any in the warp is new
-    float m[2], base[2], fade[2];
-    bool fades;
+    float m[2], base[2]; // a maximum of the row's scores that lags by up to 2^8 of weight; it in exponents
   };
 
-  // weigh turns part of a tile's scores into weights; top takes the maxima of the next tile's.
+  // weigh turns half of a tile's scores into weights; top takes the maxima of the next tile's.
   template <int HALF, bool TOP> static DEV_M void weigh(const Rows &x, float sl, const float (&s)[NK][4], uint32_t (&p)[NK / 2][4], const float (&next)[NK][4], float (&top)[2][2]) {
 #pragma unroll
     for (int i = 0; i < NK / 2; i++) {
@@ -98,54 +101,63 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
 #pragma unroll
       for (int e = 0; e < 2; e++) {
         float a = s[n][2 * e] * sl - x.base[e], b = s[n][2 * e + 1] * sl - x.base[e];
-        p[n >> 1][(n & 1) * 2 + e] = n % 4 == 3 ? pack2<BF>(exp2f_fma(a), exp2f_fma(b)) : exp2_2<BF>(a, b);
+        p[n >> 1][(n & 1) * 2 + e] = n % FMA == FMA - 1 ? pack2<BF>(exp2f_fma(a), exp2f_fma(b)) : exp2_2<BF>(a, b);
         if constexpr (TOP)
           for (int k = 0; k < 2; k++) top[e][k] = fmaxf(top[e][k], fmaxf(next[2 * i + k][2 * e], next[2 * i + k][2 * e + 1]));
       }
     }
   }
 
-  // step makes tile j's weights p of its scores s; meanwhile it makes the scores next of
-  // tile j+1, unless LAST, and adds P·V of tile j-1, whose weights are old, unless FIRST.
-  template <bool FIRST, bool LAST> static DEV_M void step(const AttnArgs &g, const Shared &sh, const Item &it, Rows &x, int row0, int j, int n, float (&s)[NK][4], float (&next)[NK][4], uint32_t (&old)[NK / 2][4], uint32_t (&p)[NK / 2][4]) {
+  // step turns tile j's scores s into weights p and starts adding P·V. Meanwhile it makes
+  // the scores next of tile j+1, unless LAST. Each half of the weights feeds a product at once,
+  // so the compiler cannot put exponentials off until after the waits.
+  template <bool LAST> static DEV_M void step(const AttnArgs &g, const Shared &sh, const Item &it, Rows &x, int row0, int j, unsigned n, float (&s)[NK][4], float (&next)[NK][4], uint32_t (&p)[NK / 2][4]) {
     float sl = g.scale * 1.44269504f, top[2][2] = {{-INFINITY, -INFINITY}, {-INFINITY, -INFINITY}};
-    if constexpr (!LAST) scores(sh, it, x, n + 1, next);
-    else wgmma_fence();
-    if constexpr (!FIRST) values(sh, x, n - 1, old);
+    if constexpr (!LAST) scores(sh, x, n + 1, next);
     weigh<0, false>(x, sl, s, p, next, top);
+    values<0>(sh, x, n, p);
     if constexpr (!LAST) {
-      wgmma_wait<FIRST ? 0 : 1>();
+      wgmma_wait<1>(); // the scores
       regs_fence(&next[0][0], NK * 4);
       cover(g, sh, it, row0, j + 1, n + 1, next);
     }
     weigh<1, !LAST>(x, sl, s, p, next, top);
-    if constexpr (!FIRST) {
-      wgmma_wait<0>();
-      regs_fence(&x.o[0][0], NO * 4);
-      regs_fence(&old[0][0], NK * 2);
-      if ((threadIdx.x & 31) == 0) mb_arrive(sh.empty + (n - 1) % ST * 8);
-      fade(x);
-    }
-    if constexpr (!LAST) rebase(x, sl, top);
+    values<1>(sh, x, n, p);
+    bool up = false;
+    float fade[2];
+    if constexpr (!LAST) up = rebase(x, sl, top, fade);
+    wgmma_wait<0>();
+    regs_fence(&p[0][0], NK * 2);
+    regs_fence(&x.o[0][0], NO * 4);
+    if ((threadIdx.x & 31) == 0) mb_arrive(sh.empty + n % ST * 8);
+    if (up)
+#pragma unroll
+      for (int i = 0; i < NO; i++) x.o[i][0] *= fade[0], x.o[i][1] *= fade[0], x.o[i][2] *= fade[1], x.o[i][3] *= fade[1];
   }
-  static DEV_M void scores(const Shared &sh, const Item &it, const Rows &x, int n, float (&s)[NK][4]) {
+  static DEV_M void scores(const Shared &sh, const Rows &x, unsigned n, float (&s)[NK][4]) {
+    uint64_t k = wg_desc(sh.k(n));
     mb_wait(sh.full + n % ST * 8, n / ST & 1);
     wgmma_fence();
 #pragma unroll
     for (int kk = 0; kk < KD; kk++) {
-      uint64_t d = wg_desc(sh.k(n) + (kk >> 2) * BLOCK + (kk & 3) * 32);
+      uint64_t d = wg_desc_add(k, (kk >> 2) * BLOCK + (kk & 3) * 32);
       if (kk == 0) wgmma_a<BF, BKV, true>(&s[0][0], x.q[kk], d);
       else wgmma_a<BF, BKV>(&s[0][0], x.q[kk], d);
     }
     wgmma_commit();
   }
-  static DEV_M void values(const Shared &sh, Rows &x, int n, uint32_t (&p)[NK / 2][4]) {
+  template <int HALF> static DEV_M void values(const Shared &sh, Rows &x, unsigned n, uint32_t (&p)[NK / 2][4]) {
+    uint64_t v = wg_desc_t(sh.v(n), BLOCK);
+    wgmma_fence();
 #pragma unroll
-    for (int kk = 0; kk < BKV / 16; kk++) wgmma_at<BF, DV>(&x.o[0][0], p[kk], wg_desc_t(sh.v(n) + kk * 2048, BLOCK));
+    for (int i = 0; i < NK / 4; i++) {
+      int kk = HALF * NK / 4 + i;
+      wgmma_at<BF, DV>(&x.o[0][0], p[kk], wg_desc_add(v, kk * 2048));
+    }
     wgmma_commit();
   }
   // cover hides the scores of keys that a query doesn't see.
-  static DEV_M void cover(const AttnArgs &g, const Shared &sh, const Item &it, int row0, int j, int n, float (&s)[NK][4]) {
+  static DEV_M void cover(const AttnArgs &g, const Shared &sh, const Item &it, int row0, int j, unsigned n, float (&s)[NK][4]) {
     int k0 = j * BKV;
     if (!it.keys.mask && k0 + BKV <= it.keys.used && !(g.causal && k0 + BKV > it.q0 + it.keys.shift + 1)) return;
     uint4 u = lds128(sh.bits + n % ST * 16);
@@ -162,26 +174,22 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
       }
     }
   }
-  // rebase moves a row's base up where its weights would leave the range of a half.
-  static DEV_M void rebase(Rows &x, float sl, float (&top)[2][2]) {
+  // rebase moves a row's base up where its weights would leave the range of a half. It
+  // reports whether any of the warp's moved: then fade is what becomes of the sums.
+  static DEV_M bool rebase(Rows &x, float sl, float (&top)[2][2], float (&fade)[2]) {
     bool any = false;
 #pragma unroll
     for (int e = 0; e < 2; e++) {
       float t = quad_max(fmaxf(top[e][0], top[e][1])), old = x.m[e] * sl;
       bool up = t * sl > old + 8.0f;
       if (up) x.m[e] = t, x.base[e] = t * sl;
-      x.fade[e] = exp2f_fast(old - x.base[e]);
+      fade[e] = exp2f_fast(old - x.base[e]);
       any = any || up;
     }
-    x.fades = __any_sync(~0u, any);
-  }
-  static DEV_M void fade(Rows &x) {
-    if (x.fades)
-#pragma unroll
-      for (int n = 0; n < NO; n++) x.o[n][0] *= x.fade[0], x.o[n][1] *= x.fade[0], x.o[n][2] *= x.fade[1], x.o[n][3] *= x.fade[1];
+    return __any_sync(~0u, any);
   }
 
-  static DEV_M void attend(const AttnArgs &g, const Shared &sh, const Item &it, int round, int &n) {
+  static DEV_M void attend(const AttnArgs &g, const Shared &sh, const Item &it, int round, unsigned &n) {
     int t = threadIdx.x - 128, lane = t & 31, row0 = it.q0 + (t >> 5) * 16 + (lane >> 2);
     Rows x = {};
     mb_wait(sh.fullQ, round & 1);
@@ -193,10 +201,10 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
     __syncwarp();
     if (lane == 0) mb_arrive(sh.emptyQ);
     if (it.tiles) {
-      float a[NK][4], b[NK][4], top[2][2] = {{-INFINITY, -INFINITY}, {-INFINITY, -INFINITY}}, sl = g.scale * 1.44269504f;
-      uint32_t p[NK / 2][4], r[NK / 2][4];
+      float a[NK][4], b[NK][4], fade[2], top[2][2] = {{-INFINITY, -INFINITY}, {-INFINITY, -INFINITY}};
+      uint32_t p[NK / 2][4];
       x.m[0] = x.m[1] = -INFINITY;
-      scores(sh, it, x, n, a);
+      scores(sh, x, n, a);
       wgmma_wait<0>();
       regs_fence(&a[0][0], NK * 4);
       cover(g, sh, it, row0, 0, n, a);
@@ -204,21 +212,14 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
       for (int i = 0; i < NK; i++)
 #pragma unroll
         for (int e = 0; e < 2; e++) top[e][i & 1] = fmaxf(top[e][i & 1], fmaxf(a[i][2 * e], a[i][2 * e + 1]));
-      rebase(x, sl, top);
-      step<true, false>(g, sh, it, x, row0, 0, n, a, b, r, p);
-      int last = n + it.tiles - 1, j = 1;
-      for (n++; n < last; n += 2, j += 2) {
-        step<false, false>(g, sh, it, x, row0, j, n, b, a, p, r);
-        step<false, false>(g, sh, it, x, row0, j + 1, n + 1, a, b, r, p);
+      rebase(x, g.scale * 1.44269504f, top, fade);
+      int j = 0;
+      for (;;) {
+        step<false>(g, sh, it, x, row0, j++, n++, a, b, p);
+        if (j == it.tiles - 1) break;
+        step<false>(g, sh, it, x, row0, j++, n++, b, a, p);
       }
-      step<false, true>(g, sh, it, x, row0, j, n, b, a, p, r);
-      wgmma_fence();
-      values(sh, x, n, r);
-      wgmma_wait<0>();
-      regs_fence(&x.o[0][0], NO * 4);
-      regs_fence(&r[0][0], NK * 2);
-      if (lane == 0) mb_arrive(sh.empty + n % ST * 8);
-      n++;
+      step<true>(g, sh, it, x, row0, j, n++, b, a, p);
     }
     uint16_t *out = (uint16_t *)g.out + (size_t)it.b * g.LQ * g.strideO + it.h * D;
 #pragma unroll
@@ -244,15 +245,16 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
     __syncthreads();
     pdl_launch();
     pdl_wait();
-    int per_head = (g.LQ + BQ - 1) / BQ, items = per_head * H * B, n = 0, round = 0;
+    int per_head = (g.LQ + BQ - 1) / BQ, items = per_head * H * B, round = 0;
+    unsigned n = 0;
     if (threadIdx.x < 128) {
-      if constexpr (NC > 1) regs_less<40>();
+      if constexpr (NC > 1) regs_less<56>();
       if (threadIdx.x == 0)
         for (int i = blockIdx.x; i < items; i += gridDim.x, round++) bring(mq, mk, mv, s, Item(g, H, i, per_head), round, n);
       else if (threadIdx.x >= 32 && threadIdx.x < 96)
         for (int i = blockIdx.x; i < items; i += gridDim.x) finish(s, Item(g, H, i, per_head), n);
     } else {
-      if constexpr (NC > 1) regs_more<232>();
+      if constexpr (NC > 1) regs_more<224>();
       for (int i = blockIdx.x; i < items; i += gridDim.x, round++) attend(g, s, Item(g, H, i, per_head), round, n);
     }
   }
