@@ -5,6 +5,7 @@
 #include "tc_check.h"
 #include "../src/tc_attn.cu"
 #include "../src/tc_attn90.cu"
+#include "../src/tc_attn_short.cu"
 #include "../src/tc_conv3.cu"
 #include "../src/tc_conv90.cu"
 #include "../src/tc_gemm.cu"
@@ -116,6 +117,12 @@ static void attn_shape(int B, int H, int D, int LQ, int LK) {
       TMap tq = head_map(q, D, H, LQ, B, S, m.bq), tk = head_map(k, D, H, LK, B, S, m.bkv);
       int grid = std::min(sms, (LQ + m.bq - 1) / m.bq * H * B);
       allow(m.k, m.shared), report(what + " 90", flops, 0, [&] { m.k<<<grid, m.threads, m.shared>>>(tq, tk, tk, g, H, B); });
+    }
+  struct { int d, pitch, per_sm; void (*k)(AttnArgs); } few[] = {{40, 112, 4, tc_attn_short_f16_40}, {64, 144, 4, tc_attn_short_f16_64}, {80, 176, 4, tc_attn_short_f16_80}, {160, 336, 2, tc_attn_short_f16_160}};
+  for (auto &m : few)
+    if (m.d == D && LK <= 80) {
+      int n = (LQ + 63) / 64, room = sms * m.per_sm, each = (n * H * B + room - 1) / room;
+      allow(m.k, 288 * m.pitch), report(what + " short", flops, 0, [&] { m.k<<<dim3((n + each - 1) / each, H, B), 128, 288 * m.pitch>>>(g); });
     }
   cudaFree(q), cudaFree(k), cudaFree(o);
 }
