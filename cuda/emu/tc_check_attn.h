@@ -1,5 +1,4 @@
-// One case of attention against its definition, for the kernels of tc_attn.cu and of
-// tc_attn90.cu.
+// One case of attention against its definition, for the kernels of tc_attn*.cu.
 #pragma once
 #include "tc_check.h"
 #include "../src/tc_attn.h"

@@ -41,6 +41,7 @@ static void check_exponentials() {
   must("exp2f_fma: NaN shows", !(y[n - 1] < 1e38f));
 }
 int main() {
+  for (auto &s : shapes) must("the shared memory that the host asks for", s.shared == (s.D == 64 ? 114944 : s.D == 80 ? 164096 : s.D == 160 ? 221440 : 147712));
   check_exponentials();
   for (bool bf : {false, true})
     for (int D : {32, 40, 64, 80, 160}) {

@@ -1,4 +1,4 @@
-// What the attention kernels (tc_attn.cu, tc_attn90.cu) share.
+// What the attention kernels (tc_attn*.cu) share.
 #pragma once
 #include "dev_tc.h"
 
@@ -46,7 +46,7 @@ DEV uint32_t below(int n) { return n >= 32 ? ~0u : n <= 0 ? 0 : (1u << n) - 1; }
 DEV float exp2f_fma(float x) {
   x = fmax_nan(x, -127.0f);
   float t = x + 12582912.0f, f = x - (t - 12582912.0f); // 3·2^22: its last bit is worth 1
-  float p = ((0.055008911f * f + 0.24221097f) * f + 0.69328293f) * f + 1.0f;
+  float p = fmaf(fmaf(fmaf(0.055008911f, f, 0.24221097f), f, 0.69328293f), f, 1.0f);
   return bits_f32(f32_bits(p) + (f32_bits(t) << 23));
 }
 DEV float quad_max(float v) {

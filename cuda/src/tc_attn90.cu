@@ -20,9 +20,9 @@
 // next tile's scores and the last tile's P·V: both have a whole tile's time.
 //
 // For 64 queries and 128 keys of D = 40 the products take 384 cycles of the SM, 8192
-// exponentials 512 at 16 a cycle, and a step has about 325 issue slots. Of FMA, one in so
-// many is made of FMAs instead: one in 8 makes that 448 and 381, one in 4 384 and 437. From
-// heads of 80 on the products take longest, and none is.
+// exponentials 512 at 16 a cycle, and a warp issues about 325 instructions. One
+// exponential in FMA is made of FMAs instead: one in 8 makes that 448 cycles and 381
+// instructions, one in 4 makes it 384 and 437. From heads of 80 on the products take longest.
 #include "tc_attn.h"
 
 template <bool BF, int D, int BKV, int NC> struct Flash90 {
@@ -100,7 +100,7 @@ template <bool BF, int D, int BKV, int NC> struct Flash90 {
       int n = HALF * NK / 2 + i;
 #pragma unroll
       for (int e = 0; e < 2; e++) {
-        float a = s[n][2 * e] * sl - x.base[e], b = s[n][2 * e + 1] * sl - x.base[e];
+        float a = fmaf(s[n][2 * e], sl, -x.base[e]), b = fmaf(s[n][2 * e + 1], sl, -x.base[e]);
         p[n >> 1][(n & 1) * 2 + e] = n % FMA == FMA - 1 ? pack2<BF>(exp2f_fma(a), exp2f_fma(b)) : exp2_2<BF>(a, b);
         if constexpr (TOP)
           for (int k = 0; k < 2; k++) top[e][k] = fmaxf(top[e][k], fmaxf(next[2 * i + k][2 * e], next[2 * i + k][2 * e + 1]));

@@ -117,7 +117,7 @@ template <bool BF, int D> struct ShortAttn {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
           const float *x = &s[2 * c + (i >> 1)][2 * (i & 1)];
-          p[i] = exp2_2<BF>(x[0] * sl - base[i & 1], x[1] * sl - base[i & 1]);
+          p[i] = exp2_2<BF>(fmaf(x[0], sl, -base[i & 1]), fmaf(x[1], sl, -base[i & 1]));
         }
         mma<BF>(l, p, Ones<BF>::v, Ones<BF>::v);
 #pragma unroll
