@@ -16,8 +16,8 @@
 // One thread brings tiles. Two warps finish them: zeros for values of keys not there, a
 // column of ones behind the values (column D of P·V is the sum of the weights, of the
 // same rounded weights) and a bit for each key that is there. A consumer warpgroup
-// owns 64 queries. While it turns one tile's scores into weights the tensor cores make the
-// next tile's scores and the last tile's P·V: both have a whole tile's time.
+// owns 64 queries. While it turns half a tile's scores into weights the tensor cores make
+// the next tile's scores, and P·V of that half during the other half.
 //
 // For 64 queries and 128 keys of D = 40 the products take 384 cycles of the SM, 8192
 // exponentials 512 at 16 a cycle, and a warp issues about 325 instructions. One
