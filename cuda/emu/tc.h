@@ -89,7 +89,7 @@ void mb_arrive(uint32_t b, int bytes);
 void mb_wait(uint32_t b, int parity);
 void tma_load4(uint32_t d, const TMap *m, uint32_t bar, int c, int x, int y, int n);
 static inline void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y) { tma_load4(d, m, bar, x, y, 0, 0); }
-void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da, uint64_t db);
+void wgmma(bool bf, int n, bool fresh, bool turned, float *d, const uint32_t *a, uint64_t da, uint64_t db);
 void wgmma_commit();
 void wgmma_wait(int left);
 void count_banks(const uint32_t *a, int n); // n addresses of 16 bytes, 8 a phase
@@ -105,6 +105,14 @@ static inline void __syncwarp() { char c = 0; tcemu::exchange(~0u, &c, 1, 0); }
 static inline void __threadfence() {}
 static inline unsigned atomicAdd(unsigned *p, unsigned v) { unsigned o = *p; *p = o + v; return o; }
 template <class T> static inline T __shfl_xor_sync(unsigned m, T v, int x) { T r; memcpy(&r, tcemu::exchange(m, &v, sizeof v, 0) + (tcemu::lane ^ x) * 128, sizeof r); return r; }
+template <class T> static inline T __shfl_sync(unsigned m, T v, int from) { T r; memcpy(&r, tcemu::exchange(m, &v, sizeof v, 0) + (from & 31) * 128, sizeof r); return r; }
+static inline unsigned __ballot_sync(unsigned m, int v) {
+  char *b = tcemu::exchange(m, &v, sizeof v, 0);
+  unsigned r = 0;
+  for (int i = 0, x; i < 32; i++) memcpy(&x, b + i * 128, 4), r |= (unsigned)(x != 0) << i;
+  return r & m;
+}
+static inline int __any_sync(unsigned m, int v) { return __ballot_sync(m, v) != 0; }
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 
 DEV smem_t smem_addr(const void *p) { return (smem_t)((const unsigned char *)p - tcemu::smem); }
@@ -119,6 +127,8 @@ DEV void sts16(smem_t a, uint16_t v) { memcpy(shared(a, 2), &v, 2); }
 DEV void sts32(smem_t a, uint32_t v) { memcpy(shared(a, 4), &v, 4); }
 DEV float lds32f(smem_t a) { float v; memcpy(&v, shared(a, 4), 4); return v; }
 DEV uint32_t f32_bits(float v) { uint32_t u; memcpy(&u, &v, 4); return u; }
+DEV float bits_f32(uint32_t v) { float f; memcpy(&f, &v, 4); return f; }
+DEV float fmax_nan(float a, float b) { return a != a || a > b ? a : b; }
 DEV uint4 ldg128(const void *p) { aligned(p, 16); uint4 v; memcpy(&v, p, 16); return v; }
 DEV float4 ldg128f(const void *p) { aligned(p, 16); float4 v; memcpy(&v, p, 16); return v; }
 DEV float4 ldcg128f(const void *p) { return ldg128f(p); }
@@ -183,8 +193,10 @@ DEV void mb_arrive(smem_t b) { tcemu::mb_arrive(b, 0); }
 DEV void mb_expect(smem_t b, int n) { tcemu::mb_arrive(b, n); }
 DEV void wgmma_fence() {}
 DEV void fence_async() {}
-template <bool BF, int N, bool FRESH = false> DEV void wgmma(float *d, uint64_t a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, d, 0, a, b); }
-template <bool BF, int N, bool FRESH = false> DEV void wgmma_a(float *d, const uint32_t *a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, d, a, 0, b); }
+template <bool BF, int N, bool FRESH = false> DEV void wgmma(float *d, uint64_t a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, false, d, 0, a, b); }
+template <bool BF, int N, bool FRESH = false> DEV void wgmma_a(float *d, const uint32_t *a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, false, d, a, 0, b); }
+template <bool BF, int N, bool FRESH = false> DEV void wgmma_at(float *d, const uint32_t *a, uint64_t b) { tcemu::wgmma(BF, N, FRESH, true, d, a, 0, b); }
+template <class T> DEV void regs_fence(T *, int) {}
 template <int N> DEV void wgmma_wait() { tcemu::wgmma_wait(N); }
 template <int N> DEV void regs_more() {}
 template <int N> DEV void regs_less() {}

@@ -5,6 +5,7 @@
 #include "tc_check.h"
 #include "../src/tc_attn.cu"
 #include "../src/tc_attn90.cu"
+#include "../src/tc_attn_short.cu"
 #include "../src/tc_conv3.cu"
 #include "../src/tc_conv90.cu"
 #include "../src/tc_convt90.cu"
@@ -116,14 +117,25 @@ static void attn_shape(int B, int H, int D, int LQ, int LK) {
   g.out = o, g.q = q, g.k = g.v = k, g.LQ = LQ, g.LK = LK, g.strideQ = g.strideK = g.strideV = g.strideO = S, g.scale = 1 / sqrtf(D);
   std::string what = "attention " + std::to_string(B) + "x" + std::to_string(H) + " d" + std::to_string(D) + " " + std::to_string(LQ) + "x" + std::to_string(LK);
   double flops = 4.0 * B * H * D * LQ * LK;
-  struct { int d, bq, shared; void (*k)(AttnArgs); } mma[] = {{40, 128, 43008, tc_attn_f16_40}, {64, 64, 46080, tc_attn_f16_64}, {80, 64, 56320, tc_attn_f16_80}, {160, 64, 64512, tc_attn_f16_160}, {512, 32, 101120, tc_attn_f16_512}};
+  struct { int d, bq, shared; void (*k)(AttnArgs); } mma[] = {{32, 64, 25600, tc_attn_f16_32}, {40, 128, 43008, tc_attn_f16_40}, {64, 64, 46080, tc_attn_f16_64}, {80, 64, 56320, tc_attn_f16_80}, {160, 64, 64512, tc_attn_f16_160}, {512, 32, 101120, tc_attn_f16_512}};
   for (auto &m : mma)
     if (m.d == D) allow(m.k, m.shared), report(what + " mma", flops, 0, [&] { m.k<<<dim3((LQ + m.bq - 1) / m.bq, H, B), 128, m.shared>>>(g); });
-  if (D == 40 || D == 80) {
-    auto h = D == 40 ? tc_attn90_f16_40 : tc_attn90_f16_80;
-    allow(h, 116784);
-    report(what + " 90", flops, 0, [&] { h<<<dim3((LQ + 191) / 192, H, B), 512, 116784>>>(g); });
-  }
+  struct { int d, bq, bkv, threads, shared; void (*k)(TMap, TMap, TMap, AttnArgs, int, int); } hopper[] = {
+      {32, 128, 128, 384, Flash90<false, 32, 128, 2>::SHARED, tc_attn90_f16_32}, {40, 128, 128, 384, Flash90<false, 40, 128, 2>::SHARED, tc_attn90_f16_40},
+      {64, 128, 64, 384, Flash90<false, 64, 64, 2>::SHARED, tc_attn90_f16_64}, {80, 128, 64, 384, Flash90<false, 80, 64, 2>::SHARED, tc_attn90_f16_80},
+      {160, 64, 64, 256, Flash90<false, 160, 64, 1>::SHARED, tc_attn90_f16_160}};
+  for (auto &m : hopper)
+    if (m.d == D) {
+      TMap tq = head_map(q, D, H, LQ, B, S, m.bq), tk = head_map(k, D, H, LK, B, S, m.bkv);
+      int grid = std::min(sms, (LQ + m.bq - 1) / m.bq * H * B);
+      allow(m.k, m.shared), report(what + " 90", flops, 0, [&] { m.k<<<grid, m.threads, m.shared>>>(tq, tk, tk, g, H, B); });
+    }
+  struct { int d, pitch, per_sm; void (*k)(AttnArgs); } few[] = {{40, 112, 4, tc_attn_short_f16_40}, {64, 144, 4, tc_attn_short_f16_64}, {80, 176, 4, tc_attn_short_f16_80}, {160, 336, 2, tc_attn_short_f16_160}};
+  for (auto &m : few)
+    if (m.d == D && LK <= 80) {
+      int n = (LQ + 63) / 64, room = sms * m.per_sm, each = (n * H * B + room - 1) / room;
+      allow(m.k, 288 * m.pitch), report(what + " short", flops, 0, [&] { m.k<<<dim3((n + each - 1) / each, H, B), 128, 288 * m.pitch>>>(g); });
+    }
   cudaFree(q), cudaFree(k), cudaFree(o);
 }
 static void norm_shape(int N, int H, int C) {

@@ -18,6 +18,10 @@ static inline TMap tensor_map(const void *p, uint64_t cols, uint64_t rows, uint6
 static inline TMap picture_map(const void *p, uint64_t N, uint64_t H, uint64_t W, uint64_t C, uint32_t bw, uint32_t bh, uint32_t bn, uint32_t step) {
   return {p, {C, W, H, N}, {C * 2, W * C * 2, H * W * C * 2}, {64, bw * step, bh * step, bn}, {1, step, step, 1}};
 }
+// head_map describes the heads of [B,L,stride] in boxes of 64 columns x rows of one head.
+static inline TMap head_map(const void *p, uint64_t D, uint64_t H, uint64_t L, uint64_t B, uint64_t stride, uint32_t rows) {
+  return {p, {D, H, L, B}, {D * 2, stride * 2, L * stride * 2}, {64, 1, rows, 1}, {1, 1, 1, 1}};
+}
 #endif
 #include <cmath>
 #include <random>

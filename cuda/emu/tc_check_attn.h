@@ -1,5 +1,4 @@
-// One case of attention against its definition, for the kernels of tc_attn.cu and of
-// tc_attn90.cu.
+// One case of attention against its definition, for the kernels of tc_attn*.cu.
 #pragma once
 #include "tc_check.h"
 #include "../src/tc_attn.h"
@@ -10,6 +9,7 @@ struct Case {
   bool causal, mask;
   int used;    // -1 for all
   bool packed; // q, k and v in one projection
+  float spread = 1; // of queries
 };
 // Launch starts the kernel for heads of D and returns what launch does.
 template <class Launch> static void run_case(bool bf, Case c, Launch start) {
@@ -18,7 +18,7 @@ template <class Launch> static void run_case(bool bf, Case c, Launch start) {
   int HD = c.H * c.D, SQ = c.packed ? 3 * HD : HD + 8, SK = c.packed ? 3 * HD : 2 * HD, offK = c.packed ? HD : 0, offV = c.packed ? 2 * HD : HD;
   int used = c.used < 0 ? c.LK : c.used;
   Vec<int> in_use(1, used);
-  Half q(bf, (size_t)c.B * c.LQ * SQ, 1), kv(bf, (size_t)c.B * c.LK * SK, 1), out(bf, (size_t)c.B * c.LQ * HD);
+  Half q(bf, (size_t)c.B * c.LQ * SQ, c.spread), kv(bf, (size_t)c.B * c.LK * SK, 1), out(bf, (size_t)c.B * c.LQ * HD);
   if (c.packed) memcpy(kv.p, q.p, q.n * 2);
   Vec<float> mask((size_t)c.B * c.LK, 1);
   if (c.mask)
@@ -55,4 +55,22 @@ template <class Launch> static void run_case(bool bf, Case c, Launch start) {
   must(what, start(bf, c, g) == 0);
   // Weights round to halves and so does their exponent's argument: about 2^-11 or 2^-8 of the values, which are of order 1.
   check(what, want.size(), [&](size_t i) { return out.at(i); }, want, tol(bf, bf ? 8e-3 : 1.2e-3));
+}
+// nan_case: a NaN shows in the rows that see it, and in no other head's.
+template <class Launch> static void nan_case(bool bf, int D, Launch start) {
+  Case c = {D, 1, 2, 43, 79, true, false, -1, false};
+  int S = 2 * D;
+  Half q(bf, (size_t)c.LQ * S, 1), k(bf, (size_t)c.LK * S, 1), v(bf, (size_t)c.LK * S, 1), out(bf, (size_t)c.LQ * S);
+  const int key = 57, seen_from = key + c.LQ - c.LK;
+  k.set((size_t)key * S + D + 3, NAN); // the second head's
+  AttnArgs g = {};
+  g.out = out.p, g.q = q.p, g.k = k.p, g.v = v.p, g.LQ = c.LQ, g.LK = c.LK, g.strideQ = g.strideK = g.strideV = g.strideO = S, g.causal = 1, g.scale = 1 / sqrtf(D);
+  must("attention of a NaN", start(bf, c, g) == 0);
+  bool right = true;
+  for (int i = 0; i < c.LQ; i++)
+    for (int d = 0; d < S; d++) {
+      float o = out.at((size_t)i * S + d);
+      right &= (o != o) == (d >= D && i >= seen_from);
+    }
+  must("attention: a NaN where it belongs, heads of " + std::to_string(D), right);
 }

@@ -36,7 +36,7 @@ thread_local Stats stats;
 
 enum { STACK = (192 << 10) + 448 }; // not a power of two: stacks must not share cache sets
 struct Copy { uint32_t d; const void *s; int n, group; };
-struct Mma { float *d; bool bf, regs, fresh; int n, group; uint32_t a[4]; uint64_t da, db; };
+struct Mma { float *d; bool bf, regs, fresh, turned; int n, group; uint32_t a[4]; uint64_t da, db; };
 struct Sums { float *d; std::vector<float> v; }; // what d will be
 struct Load { uint32_t d; TMap m; uint32_t bar; int at[4]; };
 struct Mbarrier { unsigned phase; int count, left, bytes; };
@@ -199,7 +199,7 @@ static void do_load(size_t i) {
   b.bytes -= box_bytes(m);
   turn(b);
 }
-void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da, uint64_t db) {
+void wgmma(bool bf, int n, bool fresh, bool turned, float *d, const uint32_t *a, uint64_t da, uint64_t db) {
   Fiber &f = B.f[B.cur];
   bool known = false;
   for (Sums &s : f.sums) known |= s.d == d;
@@ -207,15 +207,17 @@ void wgmma(bool bf, int n, bool fresh, float *d, const uint32_t *a, uint64_t da,
     f.sums.push_back({d, std::vector<float>(d, d + n / 2)});
     for (int i = 0; i < n / 2; i++) d[i] = NAN;
   }
-  f.mmas.push_back({d, bf, a != 0, fresh, n, f.mma_group, {}, da, db});
+  f.mmas.push_back({d, bf, a != 0, fresh, turned, n, f.mma_group, {}, da, db});
   if (a) memcpy(f.mmas.back().a, a, 16);
 }
 void wgmma_commit() { B.f[B.cur].mma_group++; }
-// The value at row r, column k of what a descriptor shows.
-static float described(uint64_t d, int r, int k, bool bf) {
-  uint32_t start = (d & 0x3fff) << 4, rows8 = (d >> 32 & 0x3fff) << 4;
-  if (d >> 62 != 1 || start & 0x380 || d >> 49 & 7) fail("a wgmma descriptor other than an aligned 128-byte swizzle");
+// The value at row r, column k of what a descriptor shows; of the transpose of what lies
+// there, if turned: blocks of 64 of its columns.
+static float described(uint64_t d, int r, int k, bool bf, bool turned) {
+  uint32_t start = (d & 0x3fff) << 4, block = (d >> 16 & 0x3fff) << 4, rows8 = (d >> 32 & 0x3fff) << 4;
+  if (d >> 62 != 1 || start & (turned ? 0x3f0 : 0x380) || d >> 49 & 7) fail("a wgmma descriptor other than an aligned 128-byte swizzle");
   uint32_t a = start + r / 8 * rows8 + r % 8 * 128 + k * 2;
+  if (turned) a = start + r / 64 * block + k / 8 * rows8 + k % 8 * 128 + r % 64 * 2;
   uint16_t h;
   memcpy(&h, shared(a ^ (a >> 3 & 0x70), 2), 2);
   return bf ? from_bf16(h) : from_f16(h);
@@ -230,15 +232,15 @@ static void flush(char *lefts) {
     Mma m = f->mmas[k];
     std::vector<float> A(256), b(m.n * 16);
     for (int l = 0; l < 32; l++) {
-      if (f[l].mmas.size() <= k || f[l].mmas[k].db != m.db || f[l].mmas[k].da != m.da || f[l].mmas[k].n != m.n) fail("wgmmas that differ between the lanes of a warp");
+      if (f[l].mmas.size() <= k || f[l].mmas[k].db != m.db || f[l].mmas[k].da != m.da || f[l].mmas[k].n != m.n || f[l].mmas[k].turned != m.turned) fail("wgmmas that differ between the lanes of a warp");
       for (int i = 0; m.regs && i < 8; i++) {
         uint16_t h = f[l].mmas[k].a[i >> 1] >> (i & 1) * 16;
         A[((l >> 2) + 8 * (i >> 1 & 1)) * 16 + 2 * (l & 3) + 8 * (i >> 2) + (i & 1)] = m.bf ? from_bf16(h) : from_f16(h);
       }
     }
-    for (int i = 0; !m.regs && i < 256; i++) A[i] = described(m.da, w * 16 + i / 16, i % 16, m.bf);
+    for (int i = 0; !m.regs && i < 256; i++) A[i] = described(m.da, w * 16 + i / 16, i % 16, m.bf, false);
     for (int c = 0; c < m.n; c++)
-      for (int j = 0; j < 16; j++) b[j * m.n + c] = described(m.db, c, j, m.bf);
+      for (int j = 0; j < 16; j++) b[j * m.n + c] = described(m.db, c, j, m.bf, m.turned);
     std::vector<float> s(16 * m.n, 0.0f);
     for (int r = 0; r < 16; r++)
       for (int j = 0; j < 16; j++)

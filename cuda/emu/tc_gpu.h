@@ -55,3 +55,8 @@ static inline TMap picture_map(const void *p, uint64_t N, uint64_t H, uint64_t W
   cuuint32_t box[4] = {64, bw * step, bh * step, bn}, steps[4] = {1, step, step, 1};
   return encode_map(p, 4, dims, strides, box, steps);
 }
+static inline TMap head_map(const void *p, uint64_t D, uint64_t H, uint64_t L, uint64_t B, uint64_t stride, uint32_t rows) {
+  cuuint64_t dims[4] = {D, H, L, B}, strides[3] = {D * 2, stride * 2, L * stride * 2};
+  cuuint32_t box[4] = {64, 1, rows, 1}, steps[4] = {1, 1, 1, 1};
+  return encode_map(p, 4, dims, strides, box, steps);
+}

@@ -4,6 +4,7 @@
 // through tcemu_run: what a stand-in driver links.
 #include "../src/tc_attn.cu"
 #include "../src/tc_attn90.cu"
+#include "../src/tc_attn_short.cu"
 #include "../src/tc_conv.cu"
 #include "../src/tc_conv3.cu"
 #include "../src/tc_conv90.cu"

@@ -2,6 +2,7 @@
 
 #include "tc_check_attn.h"
 #include "../src/tc_attn.cu"
+#include "../src/tc_attn_short.cu"
 
 static int start(bool bf, Case c, AttnArgs g) {
   int BQ, BKV, PITCH;
@@ -17,6 +18,17 @@ static int start(bool bf, Case c, AttnArgs g) {
   unsigned sh = c.D == 512 ? 101120 : (BQ + 4 * BKV) * PITCH;
   return launch(k, {(unsigned)(c.LQ + BQ - 1) / BQ, (unsigned)c.H, (unsigned)c.B}, {128, 1, 1}, sh, g);
 }
+static int start_short(bool bf, Case c, AttnArgs g) {
+  int PITCH;
+  void (*k)(AttnArgs);
+  switch (c.D) {
+  case 40: PITCH = 112, k = bf ? tc_attn_short_bf16_40 : tc_attn_short_f16_40; break;
+  case 64: PITCH = 144, k = bf ? tc_attn_short_bf16_64 : tc_attn_short_f16_64; break;
+  case 80: PITCH = 176, k = bf ? tc_attn_short_bf16_80 : tc_attn_short_f16_80; break;
+  default: PITCH = 336, k = bf ? tc_attn_short_bf16_160 : tc_attn_short_f16_160;
+  }
+  return launch(k, {(unsigned)(c.LQ + 191) / 192, (unsigned)c.H, (unsigned)c.B}, {128, 1, 1}, (unsigned)(288 * PITCH), g);
+}
 int main() {
   for (bool bf : {false, true})
     for (int D : {32, 40, 64, 80, 160, 512}) {
@@ -29,6 +41,19 @@ int main() {
       run_case(bf, {D, 1, 1, 130, 50, false, false, -1, false}, start);
       run_case(bf, {D, 1, 1, 40, 24, true, false, -1, false}, start); // the first queries see no key
       run_case(bf, {D, 1, 1, 3, 16, false, false, 0, false}, start);  // nor does any here
+      nan_case(bf, D, start);
+    }
+  for (bool bf : {false, true})
+    for (int D : {40, 64, 80, 160}) {
+      run_case(bf, {D, 2, 2, 64, 64, false, false, -1, true}, start_short);
+      run_case(bf, {D, 2, 1, 77, 77, true, false, -1, true}, start_short);
+      run_case(bf, {D, 2, 1, 300, 77, false, true, -1, false}, start_short);
+      run_case(bf, {D, 1, 1, 5, 80, true, false, 67, false}, start_short);
+      run_case(bf, {D, 1, 2, 1, 40, true, true, 33, false}, start_short);
+      run_case(bf, {D, 1, 1, 500, 50, false, false, -1, false}, start_short);
+      run_case(bf, {D, 1, 1, 40, 24, true, false, -1, false}, start_short);
+      run_case(bf, {D, 1, 1, 3, 16, false, false, 0, false}, start_short);
+      nan_case(bf, D, start_short);
     }
   must("attention: no bank conflicts", stats.conflicts == 0 && stats.reads > 0);
   return done("attention");

@@ -55,6 +55,8 @@ func wgmmaHeader() string {
 	}
 	function("wgmma", "uint64_t a", `"l"(a), "l"(b), "n"(FRESH ? 0 : 1)`, "1, 1, 0, 0", 3, []int{128, 160})
 	function("wgmma_a", "const uint32_t *a", `"r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(FRESH ? 0 : 1)`, "1, 1, 0", 6, []int{48, 64, 88, 128, 160})
+	b.WriteString("// wgmma_at is wgmma_a for B by rows of N, which wg_desc_t describes.\n")
+	function("wgmma_at", "const uint32_t *a", `"r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "n"(FRESH ? 0 : 1)`, "1, 1, 1", 6, []int{40, 48, 72, 88, 168})
 	return b.String()
 }
 

@@ -42,6 +42,9 @@ DEV float4 lds128f(smem_t a) {
 }
 DEV float lds32f(smem_t a) { float v; asm volatile("ld.shared.f32 %0, [%1];" : "=f"(v) : "r"(a) : "memory"); return v; }
 DEV uint32_t f32_bits(float v) { return __float_as_uint(v); }
+DEV float bits_f32(uint32_t v) { return __uint_as_float(v); }
+// fmax_nan is NaN if either is.
+DEV float fmax_nan(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
 DEV uint4 ldg128(const void *p) { return *(const uint4 *)p; }
 DEV float4 ldg128f(const void *p) { return *(const float4 *)p; }
 // ldcg128f reads past the L1 cache: what another block has just written.
@@ -128,6 +131,14 @@ DEV void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memo
 DEV void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEV void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int N> DEV void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
+// regs_fence keeps reads and writes of v, operands of a wgmma, behind the wgmma_wait before it.
+template <class T> DEV void regs_fence(T *v, int n) {
+#pragma unroll
+  for (int i = 0; i < n; i++) {
+    if constexpr (sizeof(T) == 4 && T(0.5f) == 0) asm volatile("" : "+r"(v[i])::"memory");
+    else asm volatile("" : "+f"(v[i])::"memory");
+  }
+}
 template <int N> DEV void regs_more() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N)); }
 template <int N> DEV void regs_less() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N)); }
 #include "tc_wgmma.h"
@@ -150,3 +161,10 @@ template <bool BF> DEV uint4 pack8(const float *v) {
 DEV uint64_t wg_desc(smem_t a) {
   return (uint64_t)((a & 0x3ffff) >> 4) | (uint64_t)1 << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
 }
+// wg_desc_t describes B of wgmma_at: [16][N] halves, in blocks of 64 columns block bytes
+// apart, each of 128-byte rows in the same swizzle; a is a multiple of 1024.
+DEV uint64_t wg_desc_t(smem_t a, int block) {
+  return (uint64_t)((a & 0x3ffff) >> 4) | (uint64_t)(block >> 4) << 16 | (uint64_t)(1024 >> 4) << 32 | (uint64_t)1 << 62;
+}
+// wg_desc_add moves a descriptor on by so many bytes, of the same tile.
+DEV uint64_t wg_desc_add(uint64_t d, int bytes) { return (d & ~0xffffffffull) | (uint32_t)((uint32_t)d + (bytes >> 4)); }

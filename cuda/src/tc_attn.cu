@@ -1,5 +1,6 @@
 // Flash attention over halves on tensor cores, sm_80 and up: softmax(scale·Q·Kᵀ +
-// masks)·V for every head, the softmax running in f32 over tiles of keys.
+// masks)·V for every head, the softmax running in f32 over tiles of keys. Better where
+// they apply: tc_attn_short.cu for few keys, tc_attn90.cu on Hopper.
 //
 // Launch, heads of 32, 40, 64, 80, 160: grid (ceil(LQ/BQ), H, B), block 128, dynamic
 // shared memory (BQ + 4·BKV)·PITCH bytes:

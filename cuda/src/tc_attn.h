@@ -1,4 +1,4 @@
-// What the attention kernels (tc_attn.cu, tc_attn90.cu) share.
+// What the attention kernels (tc_attn*.cu) share.
 #pragma once
 #include "dev_tc.h"
 
@@ -37,6 +37,17 @@ DEV void hide(float *s, const float *mask, int key, int l0, int l1) {
     int j = key + (e & 1);
     if (j >= (e < 2 ? l0 : l1) || (mask && mask[j] == 0.0f)) s[e] = -INFINITY;
   }
+}
+// below has its lowest n bits set.
+DEV uint32_t below(int n) { return n >= 32 ? ~0u : n <= 0 ? 0 : (1u << n) - 1; }
+// exp2f_fma is 2^x for x <= 2^22 within 1.1e-4 of it, without the unit that exponentials
+// share: x = i + f, |f| <= 1/2, 2^f by the best cubic that is 1 at 0, i added to the
+// exponent. Zero from -127 down; of NaN, infinite or NaN. Source: Cody and Waite, 1980.
+DEV float exp2f_fma(float x) {
+  x = fmax_nan(x, -127.0f);
+  float t = x + 12582912.0f, f = x - (t - 12582912.0f); // 3·2^22: its last bit is worth 1
+  float p = fmaf(fmaf(fmaf(0.055008911f, f, 0.24221097f), f, 0.69328293f), f, 1.0f);
+  return bits_f32(f32_bits(p) + (f32_bits(t) << 23));
 }
 DEV float quad_max(float v) {
   v = fmaxf(v, __shfl_xor_sync(~0u, v, 1));
