@@ -19,17 +19,32 @@ type attnArgs struct {
 	_                                                                    int32
 }
 
-// attnShape is a kernel of tc_attn.cu: queries of a block and shared memory.
-type attnShape struct{ queries, shared int }
+// attnShape is a kernel of tc_attn.cu or, with keys, tc_attn90.cu: queries and keys of
+// a tile, threads of a block and its shared memory.
+type attnShape struct{ queries, keys, threads, shared int }
 
 var attnShapes = map[int]attnShape{
-	32:  {64, (64 + 4*64) * 80},
-	40:  {128, (128 + 4*64) * 112},
-	64:  {64, (64 + 4*64) * 144},
-	80:  {64, (64 + 4*64) * 176},
-	160: {64, (64 + 4*32) * 336},
-	512: {32, 101120},
+	32:  {64, 0, 128, (64 + 4*64) * 80},
+	40:  {128, 0, 128, (128 + 4*64) * 112},
+	64:  {64, 0, 128, (64 + 4*64) * 144},
+	80:  {64, 0, 128, (64 + 4*64) * 176},
+	160: {64, 0, 128, (64 + 4*32) * 336},
+	512: {32, 0, 128, 101120},
 }
+
+var hopperAttnShapes = map[int]attnShape{
+	32:  {128, 128, 384, 147712},
+	40:  {128, 128, 384, 147712},
+	64:  {128, 64, 384, 114944},
+	80:  {128, 64, 384, 164096},
+	160: {64, 64, 256, 221440},
+}
+
+// shortKeys is the most keys that tc_attn_short.cu takes, in the heads' sizes given
+// with the bytes of a row and the blocks that a processor holds.
+const shortKeys = 80
+
+var shortAttn = map[int]struct{ pitch, blocks int }{40: {112, 4}, 64: {144, 4}, 80: {176, 4}, 160: {336, 2}}
 
 // suitsAttention reports whether an attention goes to tensor cores.
 func (d *Device) suitsAttention(op *graph.Op, a *graph.AttentionOp) bool {
@@ -44,9 +59,6 @@ func (d *Device) suitsAttention(op *graph.Op, a *graph.AttentionOp) bool {
 	_, ok := attnShapes[a.D]
 	return ok
 }
-
-// longKeys is the number of keys from which Hopper's kernel pays.
-const longKeys = 256
 
 func (d *Device) halfAttention(op *graph.Op, a *graph.AttentionOp) *step {
 	scale := a.Scale
@@ -66,13 +78,37 @@ func (d *Device) halfAttention(op *graph.Op, a *graph.AttentionOp) *step {
 		if a.Causal {
 			g.causal = 1
 		}
-		family, shape, threads := "attn", attnShapes[a.D], 128
-		if d.hopper && (a.D == 40 || a.D == 80) && a.LK >= longKeys {
-			family, shape, threads = "attn90", attnShape{192, 116784}, 512
-		}
-		grid := cux.Grid{X: ceil(a.LQ, shape.queries), Y: a.Heads, Z: a.B, Threads: threads, Shared: shape.shared}
-		m.launch(d.tc(family, fmt.Sprint(a.D)), grid, cux.Put(new(cux.Args), g))
+		m.attend(g, a)
 	})
+}
+
+// attend appends the kernel that suits an attention best.
+func (m *memory) attend(g attnArgs, a *graph.AttentionOp) {
+	d, size := m.dev, fmt.Sprint(a.D)
+	if short, ok := shortAttn[a.D]; ok && a.LK <= shortKeys {
+		tiles := ceil(a.LQ, 64)
+		x := ceil(tiles, ceil(tiles*a.Heads*a.B, d.processors*short.blocks))
+		m.launch(d.tc("attn_short", size), cux.Grid{X: x, Y: a.Heads, Z: a.B, Threads: 128, Shared: 288 * short.pitch}, cux.Put(new(cux.Args), g))
+		return
+	}
+	shape, ok := hopperAttnShapes[a.D]
+	if !ok || !d.hopper {
+		shape = attnShapes[a.D]
+		grid := cux.Grid{X: ceil(a.LQ, shape.queries), Y: a.Heads, Z: a.B, Threads: shape.threads, Shared: shape.shared}
+		m.launch(d.tc("attn", size), grid, cux.Put(new(cux.Args), g))
+		return
+	}
+	q := m.headMap(g.q, a, a.QOff, a.LQ, a.StrideQ, shape.queries)
+	k := m.headMap(g.k, a, a.KOff, a.LK, a.StrideK, shape.keys)
+	v := m.headMap(g.v, a, a.VOff, a.LK, a.StrideV, shape.keys)
+	grid := cux.Grid{X: min(d.processors, ceil(a.LQ, shape.queries)*a.Heads*a.B), Threads: shape.threads, Shared: shape.shared}
+	m.launch(d.tc("attn90", size), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), q), k), v), g).Int(a.Heads, a.B))
+}
+
+// headMap describes the heads of queries, keys or values, from a column on, to the
+// copy engine, in boxes of rows of one head.
+func (m *memory) headMap(at cu.DevicePtr, a *graph.AttentionOp, off, length, stride, rows int) cux.TensorMap {
+	return m.tensorMap(at+cu.DevicePtr(2*off), []int{a.D, a.Heads, length, a.B}, []int{2 * a.D, 2 * stride, 2 * stride * length}, []int{64, 1, rows, 1}, []int{1, 1, 1, 1})
 }
 
 // within has the program report a number of the data that isn't in [low,high].

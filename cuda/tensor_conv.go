@@ -155,5 +155,5 @@ func (m *memory) convolveByTaps(g convArgs) {
 // pictureMap describes [n,h,w,c] halves to the copy engine, in boxes of every
 // stride-th pixel.
 func (m *memory) pictureMap(at cu.DevicePtr, n, h, w, c int, b box, stride int) cux.TensorMap {
-	return m.tensorMap(at, []int{c, w, h, n}, []int{64, b.w * stride, b.h * stride, b.n}, []int{1, stride, stride, 1}, 2*c)
+	return m.tensorMap(at, []int{c, w, h, n}, []int{2 * c, 2 * c * w, 2 * c * w * h}, []int{64, b.w * stride, b.h * stride, b.n}, []int{1, stride, stride, 1})
 }

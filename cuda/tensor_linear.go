@@ -172,17 +172,11 @@ func (d *Device) side(tiles int) int {
 
 // halfMap describes rows of halves, ld apart, to the copy engine.
 func (m *memory) halfMap(at cu.DevicePtr, cols, rows, ld, box int) cux.TensorMap {
-	return m.tensorMap(at, []int{cols, rows}, []int{64, box}, []int{1, 1}, 2*ld)
+	return m.tensorMap(at, []int{cols, rows}, []int{2 * ld}, []int{64, box}, []int{1, 1})
 }
 
-// tensorMap describes halves to the copy engine; row is the bytes of the second
-// dimension's stride, those of the others follow.
-func (m *memory) tensorMap(at cu.DevicePtr, dims, box, step []int, row int) cux.TensorMap {
-	strides := []int{row}
-	for _, n := range dims[1 : len(dims)-1] {
-		row *= n
-		strides = append(strides, row)
-	}
+// tensorMap is cux.EncodeHalves.
+func (m *memory) tensorMap(at cu.DevicePtr, dims, strides, box, step []int) cux.TensorMap {
 	t, err := cux.EncodeHalves(at, dims, strides, box, step)
 	if err != nil && m.err == nil {
 		m.err = m.dev.fault(err)

@@ -35,10 +35,6 @@ type shapeKey struct {
 // remainders, and a few text lengths.
 const programs = 8
 
-// maxBatch bounds a program's batch, so that its arena stays in the caches'
-// reach: ViT-B/32 at batch 32 needs 28 MB.
-const maxBatch = 32
-
 // New returns a model of this size without weights.
 func New(c Config) *Model {
 	return &Model{
@@ -77,8 +73,8 @@ func (m *Model) ImageFeatures(ctx context.Context, dst, pixels []float32) error 
 	if n*per != len(pixels) || len(dst) != n*m.cfg.Projection {
 		return fmt.Errorf("clip: %d pixel values and %d feature values aren't whole pictures of %d×%d", len(pixels), len(dst), s, s)
 	}
-	for lo := 0; lo < n; lo += maxBatch {
-		hi := min(lo+maxBatch, n)
+	for lo := 0; lo < n; lo += m.dev.Batch() {
+		hi := min(lo+m.dev.Batch(), n)
 		p, err := m.ImageProgram(hi - lo)
 		if err != nil {
 			return err
@@ -116,8 +112,8 @@ func (m *Model) TextFeatures(ctx context.Context, dst []float32, texts [][]int32
 	if len(dst) != len(texts)*m.cfg.Projection {
 		return fmt.Errorf("clip: %d feature values for %d texts", len(dst), len(texts))
 	}
-	for lo := 0; lo < len(texts); lo += maxBatch {
-		part := texts[lo:min(lo+maxBatch, len(texts))]
+	for lo := 0; lo < len(texts); lo += m.dev.Batch() {
+		part := texts[lo:min(lo+m.dev.Batch(), len(texts))]
 		longest := 1
 		for i, ids := range part {
 			if len(ids) < 1 || len(ids) > m.cfg.Text.Positions {

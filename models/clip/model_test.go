@@ -90,7 +90,7 @@ func TestTextsEqualAlone(t *testing.T) {
 
 func TestPicturesEqualAlone(t *testing.T) {
 	m := tiny(t)
-	const n, per = maxBatch + 3, 16 * 16 * 3
+	n, per := m.dev.Batch()+3, 16*16*3
 	pixels := make([]float32, n*per)
 	for i := range pixels {
 		pixels[i] = float32(math.Cos(float64(i) * 0.37))

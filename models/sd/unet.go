@@ -199,7 +199,6 @@ func (u *UNet) encodeProgram(k promptKey) (*graph.Program, error) {
 func (u *UNet) recordContext(b *graph.Builder, k promptKey) {
 	kv := u.kv.Forward(b, b.Input("hidden", k.batch, k.length, u.cfg.Context), graph.LinearOpts{})
 	b.CacheWrite(u.state(k), kv, 0, b.InputI32("row", 1)) // row 0: inputs begin as zeros
-	b.Output("kv", kv)
 }
 
 // Step predicts the noise (or whatever the model was trained to predict) of the

@@ -74,6 +74,9 @@ func New(o Options) (*Device, error) {
 // Name implements graph.Device.
 func (d *Device) Name() string { return "cpu " + d.table.ISA.String() }
 
+// Batch implements graph.Device: at 32, ViT-B/32 needs 28 MB.
+func (d *Device) Batch() int { return 32 }
+
 // Threads returns the number of workers.
 func (d *Device) Threads() int { return d.pool.Workers() }
 

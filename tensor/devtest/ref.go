@@ -31,6 +31,9 @@ func (*Ref) Trim() {}
 // Close implements graph.Device.
 func (*Ref) Close() error { return nil }
 
+// Batch implements graph.Device.
+func (*Ref) Batch() int { return 8 }
+
 // Arrange implements graph.Device.
 func (*Ref) Arrange(ops []*graph.Op) []*graph.Op { return ops }
 

@@ -10,6 +10,9 @@ import "context"
 type Device interface {
 	// Name returns a short name such as "cpu avx512".
 	Name() string
+	// Batch returns how many pictures or texts a program best takes at once: few where
+	// its activations should stay in caches, many where there are processors to fill.
+	Batch() int
 	// Arrange adapts a recorded program to the device before it is planned: it may
 	// merge operations and have values kept in halves (Node.Half) or with gaps
 	// (Node.Gap). It returns the operations to run.

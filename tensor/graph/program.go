@@ -79,8 +79,8 @@ func (b *Builder) record(record func(*Builder)) (err error) {
 		err = shape
 	}()
 	record(b)
-	if !slices.ContainsFunc(b.nodes, func(n *Node) bool { return n.output }) {
-		return errors.New("the recorded program has no output")
+	if !slices.ContainsFunc(b.nodes, func(n *Node) bool { return n.output || n.Op != nil && n.Root().Role == StateRole }) {
+		return errors.New("the recorded program has no output and writes no state")
 	}
 	for tap := range b.taps {
 		if !b.named(tap) {

@@ -99,7 +99,7 @@ func (w *Work) dims() string {
 // the machine's memory.
 const (
 	maxElems = 1 << 29
-	maxBatch = 32 // CLIP splits larger ones
+	maxBatch = 512
 )
 
 // check returns an error that names the first impossible number.
