@@ -11,9 +11,10 @@ import (
 	"syntic/tensor/graph"
 )
 
-// suitsConv reports whether a convolution goes to tensor cores.
+// suitsConv reports whether a convolution goes to tensor cores: as a product of
+// patches where its channels aren't whole words.
 func (d *Device) suitsConv(a *graph.ConvOp) bool {
-	return d.halves() && a.Groups == 1 && aligned(a.C) && a.StrideH == a.StrideW && a.DilH == a.DilW && a.H < 1<<15 && a.W < 1<<15
+	return d.halves() && a.Groups == 1 && a.StrideH == a.StrideW && a.DilH == a.DilW && a.H < 1<<15 && a.W < 1<<15
 }
 
 // halfTaps returns a convolution's weight as [O, KH·KW·C] halves.
@@ -27,6 +28,10 @@ func (d *Device) halfTaps(p *graph.Param, a *graph.ConvOp) *weight {
 		}
 	})
 }
+
+// patched reports whether the patches of a convolution's few channels are written out
+// for a product.
+func (a *joinedConv) patched() bool { return a.C%8 != 0 && a.norm == nil && !a.up && a.c2 == 0 }
 
 // readsTwo reports whether a convolution can read its channels from two values.
 func (d *Device) readsTwo(a *joinedConv, channels []int) bool { return !a.up && aligned(channels...) }

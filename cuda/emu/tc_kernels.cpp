@@ -9,6 +9,7 @@
 #include "../src/tc_conv3.cu"
 #include "../src/tc_conv90.cu"
 #include "../src/tc_convt90.cu"
+#include "../src/tc_finish.cu"
 #include "../src/tc_gemm.cu"
 #include "../src/tc_gemm90.cu"
 #include "../src/tc_gemv.cu"

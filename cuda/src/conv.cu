@@ -84,3 +84,36 @@ KERNEL(256) upsample(Out y, In x, int H, int W, int C, int OH, int OW, int count
   int c = i % C, q = i / C % OW, p = i / C / OW % OH, n = i / C / OW / OH;
   y.put(i, x[(((size_t)n * H + (size_t)p * H / OH) * W + (size_t)q * W / OW) * C + c]);
 }
+// The same for pictures whose channels are C words of 16 bytes.
+KERNEL(256) upsample_words(uint4 *y, const uint4 *x, int H, int W, int C, int OH, int OW, int count) {
+  grid_wait();
+  int i = blockIdx.x * 256 + threadIdx.x;
+  if (i >= count) return;
+  int c = i % C, q = i / C % OW, p = i / C / OW % OH, n = i / C / OW / OH;
+  y[i] = x[(((size_t)n * H + (size_t)p * H / OH) * W + (size_t)q * W / OW) * C + c];
+}
+
+// y[M,ld] is the operand of a convolution as a product, in halves: row m has an output
+// position's KH·KW·C values, the channel fastest, then zeros. A thread makes eight;
+// ld is a multiple of eight. Grid: M·ld/8/256.
+KERNEL(256) patches(Out y, In x, int H, int W, int C, int KH, int KW, int SH, int SW, int DH, int DW, int PT, int PL, int OH, int OW, int ld, int count) {
+  grid_wait();
+  int i = blockIdx.x * 256 + threadIdx.x;
+  if (i >= count) return;
+  int per = ld / 8, m = i / per, k = i % per * 8, n = m / (OH * OW), h0 = m / OW % OH * SH - PT, w0 = m % OW * SW - PL;
+  int tap = k / C, c = k - tap * C, ky = tap / KW, kx = tap - ky * KW;
+  uint16_t v[8];
+  for (int j = 0; j < 8; j++) {
+    int h = h0 + ky * DH, w = w0 + kx * DW;
+    bool in = ky < KH && (unsigned)h < (unsigned)H && (unsigned)w < (unsigned)W;
+    float f = in ? x[(((size_t)n * H + h) * W + w) * C + c] : 0;
+    v[j] = y.kind == KIND_F16 ? float_half(f) : float_bf16(f);
+    if (++c == C) {
+      c = 0;
+      if (++kx == KW) kx = 0, ky++;
+    }
+  }
+  uint4 u;
+  u.x = v[0] | (uint32_t)v[1] << 16, u.y = v[2] | (uint32_t)v[3] << 16, u.z = v[4] | (uint32_t)v[5] << 16, u.w = v[6] | (uint32_t)v[7] << 16;
+  ((uint4 *)y.p)[i] = u;
+}

@@ -45,6 +45,12 @@ struct Epilogue {
 };
 enum { OUT_F32 = 1, OUT_GEGLU = 2 };
 
+// tc_partial writes one split's sums, [splits][M][N] f32, for tc_finish.cu.
+DEV Epilogue tc_partial(float *part, int split, int M, int N) {
+  Epilogue e = {part + (size_t)split * M * N, 0, 0, 0, N, N, N, 1, 0, OUT_F32, 1, 0};
+  return e;
+}
+
 // The arguments of the GEMMs (tc_gemm.cu, tc_gemm90.cu) and the convolutions.
 struct GemmArgs {
   Epilogue e;
@@ -159,6 +165,8 @@ private:
       }
     __syncwarp();
   }
+
+public:
   // emit finishes 8 columns from n on of one row; g are the gates.
   static DEV_M void emit(const Epilogue &e, int m, int n, float *v, float *g) {
     int out = e.flags & OUT_GEGLU ? (n >> 5 << 4) + (n & 15) : n;
@@ -191,6 +199,8 @@ private:
     else
       for (int i = 0; i < 8; i++) if (n + i < e.N) c[i] = (uint16_t)pack2<BF>(v[i], 0);
   }
+
+private:
   static DEV_M void add_half(const void *base, size_t at, bool wide, int left, float *v) {
     if (!base) return;
     const uint16_t *p = (const uint16_t *)base + at;
