@@ -14,6 +14,7 @@ import (
 	"syntic/cuda/internal/cux"
 	"syntic/kernels/elem"
 	"syntic/kernels/isa"
+	"syntic/tensor/graph"
 )
 
 // hand launches kernels by hand.
@@ -166,37 +167,41 @@ func TestSplitConvolutions(t *testing.T) {
 	}
 }
 
-// TestAttentionOfHalves compares both generations' kernels with the definition.
+// TestAttentionOfHalves compares the kernels for few keys and for many, on Hopper and
+// before, with the definition.
 func TestAttentionOfHalves(t *testing.T) {
-	const lq, lk, heads, dim, row = 5, 150, 2, 40, 80
-	q, kv := eighths(lq*row, 3), eighths(lk*row, 5)
-	want := make([]float32, lq*row)
-	for i := range lq * heads {
-		at, sum := i/heads*row+i%heads*dim, 0.0
-		acc := make([]float64, dim)
-		for j := range lk {
-			key := kv[j*row+i%heads*dim:][:dim]
-			p := math.Exp(float64(dot(q[at:][:dim], key)) / math.Sqrt(dim))
-			sum += p
-			for c := range acc {
-				acc[c] += p * float64(key[c])
+	for _, c := range []struct {
+		capability string
+		keys       int
+	}{{"90", 150}, {"80", 150}, {"80", 60}} {
+		t.Run(fmt.Sprintf("%d keys on %s", c.keys, c.capability), func(t *testing.T) {
+			const lq, heads, dim, row = 5, 2, 40, 80
+			q, kv := eighths(lq*row, 3), eighths(c.keys*row, 5)
+			want := make([]float32, lq*row)
+			for i := range lq * heads {
+				at, sum := i/heads*row+i%heads*dim, 0.0
+				acc := make([]float64, dim)
+				for j := range c.keys {
+					key := kv[j*row+i%heads*dim:][:dim]
+					p := math.Exp(float64(dot(q[at:][:dim], key)) / math.Sqrt(dim))
+					sum += p
+					for k := range acc {
+						acc[k] += p * float64(key[k])
+					}
+				}
+				for k := range acc {
+					want[at+k] = float32(acc[k] / sum)
+				}
 			}
-		}
-		for c := range acc {
-			want[at+c] = float32(acc[c] / sum)
-		}
-	}
-	for _, kernel := range []string{"tc_attn_f16_40", "tc_attn90_f16_40"} {
-		t.Run(kernel, func(t *testing.T) {
+			t.Setenv("CUDA_EMU_CAPABILITY", c.capability)
 			h := newHand(t, false)
-			out := h.floats(make([]float32, lq*row/2))
-			keys := h.halves(kv)
-			g := attnArgs{out: out, q: h.halves(q), k: keys, v: keys, lq: lq, lk: lk, strideQ: row, strideK: row, strideV: row, strideO: row, scale: float32(1 / math.Sqrt(dim))}
-			grid := cux.Grid{X: 1, Y: heads, Z: 1, Threads: 512, Shared: 116784}
-			if kernel == "tc_attn_f16_40" {
-				grid.Threads, grid.Shared = 128, attnShapes[dim].shared
-			}
-			h.launch(kernel, grid, cux.Put(new(cux.Args), g))
+			h.d.opts.Precision = F16
+			out, keys := h.floats(make([]float32, lq*row/2)), h.halves(kv)
+			g := attnArgs{out: out, q: h.halves(q), k: keys, v: keys, lq: lq, lk: int32(c.keys), strideQ: row, strideK: row, strideV: row, strideO: row, scale: inverseRoot(dim)}
+			m := memory{dev: h.d}
+			m.attend(g, &graph.AttentionOp{B: 1, LQ: lq, LK: c.keys, Heads: heads, D: dim, StrideQ: row, StrideK: row, StrideV: row})
+			require.NoError(t, m.err)
+			h.list = m.list
 			got := make([]float32, lq*row)
 			level, err := isa.Best()
 			require.NoError(t, err)
@@ -208,11 +213,13 @@ func TestAttentionOfHalves(t *testing.T) {
 
 // TestSharedMemory launches with more shared memory than was allowed.
 func TestSharedMemory(t *testing.T) {
-	const kernel, bytes = "tc_attn90_f16_40", 116784
+	const kernel = "tc_gemm90_f16_128x128"
+	bytes := hopperTiles[0].shared()
 	h := newHand(t, false)
 	f, err := h.d.function(kernel)
 	require.NoError(t, err)
-	h.list.Kernel(kernel, f, cux.Grid{X: 1, Threads: 512, Shared: bytes}, cux.Put(new(cux.Args), attnArgs{}))
+	var none cux.TensorMap
+	h.list.Kernel(kernel, f, cux.Grid{X: 1, Threads: 384, Shared: bytes}, cux.Put(cux.Put(cux.Put(new(cux.Args), none), none), gemmArgs{}))
 	capture := func() error {
 		r, err := cux.NewReplay(h.d.ctx, h.d.stream, h.list, true, false)
 		require.NoError(t, r.Close())
