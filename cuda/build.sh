@@ -4,7 +4,7 @@
 # used. PTX gets the version that its oldest GPU's drivers know: nvcc writes its
 # own, which they would refuse. In plain kernels products and sums stay apart
 # (-fmad=false) except where the source fuses them, so that kernels that must agree
-# give the same bits.
+# give the same bits. The same sources give the same bytes, wherever they lie.
 set -euo pipefail
 kit=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -15,7 +15,8 @@ rm -f code/*.fatbin
 nvcc() { "$kit/nvcc/bin/nvcc" -O3 -std=c++17 -I"$kit/nvcc/include" -I"$kit/nvcc/include/cccl" -ptx "$@"; }
 ptx() { # source, virtual architecture, PTX version, more flags
   nvcc -arch="compute_$2" "${@:4}" -o "$tmp/$1.$2.ptx" "src/$1.cu"
-  sed -i -e "s/^\.version .*/.version $3/" -e '/\.pragma "used_bytes_mask/d' "$tmp/$1.$2.ptx"
+  # Hints that older versions don't know go; names get no hash of the sources' folder.
+  sed -i -E -e "s/^\.version .*/.version $3/" -e '/\.pragma "used_bytes_mask/d' -e 's/_INTERNAL_[0-9a-f]{8}_/_INTERNAL_00000000_/g' "$tmp/$1.$2.ptx"
 }
 images=()
 code() { # source, virtual and real architecture
@@ -46,11 +47,14 @@ compile() { # source
   esac
   "$kit/nvcc/bin/fatbinary" -64 --compress-mode=size --create="code/$1.fatbin" "${images[@]}"
 }
+jobs=() made=()
 for src in src/[a-z]*.cu; do
-  compile "$(basename "$src" .cu)" &
-  while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+  while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+  name=$(basename "$src" .cu)
+  compile "$name" &
+  jobs+=($!) made+=("code/$name.fatbin")
 done
-while [ "$(jobs -rp | wc -l)" -gt 0 ]; do wait -n; done
+for j in "${jobs[@]}"; do wait "$j"; done
 # What was compiled and what came out: a test compares.
-sha256sum src/[a-z]*.cu src/[a-z]*.h build.sh code/*.fatbin >code/sha256
+sha256sum src/[a-z]*.cu src/[a-z]*.h build.sh "${made[@]}" >code/sha256
 ls -l code

@@ -33,8 +33,8 @@ func (d *Device) loadKernels() error {
 			return err
 		}
 		m, err := cu.LoadData(string(image))
-		if err = cux.Named(err); errors.Is(err, cux.NoBinary) && strings.HasPrefix(path.Base(name), "tc_") {
-			continue // not for this GPU
+		if err = cux.Named(err); strings.HasPrefix(path.Base(name), "tc_") && notForThis(err) {
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("loading %s: %w", name, err)
@@ -42,6 +42,12 @@ func (d *Device) loadKernels() error {
 		d.modules = append(d.modules, m)
 	}
 	return nil
+}
+
+// notForThis reports whether an error of loading says that there is no code for this
+// GPU, as a tensor-core kernel's has none for 7.5.
+func notForThis(err error) bool {
+	return errors.Is(err, cux.NoBinary) || errors.Is(err, cux.InvalidPTX) || errors.Is(err, cux.NewerPTX)
 }
 
 // kernel is one of the device's functions.

@@ -100,7 +100,7 @@ func (d *Device) open() (err error) {
 	// GPUs translate that of 7.5.
 	d.overlap, d.hopper = major == 9, d.capability == 90
 	d.stages = 4
-	if d.capability == 86 || d.capability == 89 || d.capability >= 120 { // 100 KB of shared memory
+	if d.capability == 86 || d.capability == 89 { // newer GPUs translate the PTX of 8.0, which has 4
 		d.stages = 3
 	}
 	if d.ctx, err = d.gpu.RetainPrimaryCtx(); err != nil {

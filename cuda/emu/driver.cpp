@@ -4,7 +4,8 @@
 // once. Strict where a driver would be: a context must be current, addresses must
 // lie in live allocations, names and launch limits are checked.
 //
-// CUDA_EMU_MEMORY limits a GPU's memory, in bytes. CUDA_EMU_FAIL names a kernel
+// CUDA_EMU_CAPABILITY is the GPUs' compute capability times ten, 90 if unset; what the
+// embedded code has nothing for isn't loaded or found. CUDA_EMU_MEMORY limits a GPU's memory, in bytes. CUDA_EMU_FAIL names a kernel
 // whose launch fails as an illegal address does. CUDA_EMU_NO_GRAPHS takes stream
 // capture away.
 #include "run.h"
@@ -19,7 +20,7 @@
 typedef int R;
 typedef unsigned long long P;
 typedef void *V;
-enum { OK = 0, INVALID = 1, OOM = 2, NO_DEVICE = 101, NO_CONTEXT = 201, NOT_FOUND = 500, ILLEGAL = 700, FAILED = 719, UNSUPPORTED = 801 };
+enum { OK = 0, INVALID = 1, OOM = 2, NO_DEVICE = 101, BAD_IMAGE = 200, NO_CONTEXT = 201, NO_BINARY = 209, NOT_FOUND = 500, ILLEGAL = 700, FAILED = 719, UNSUPPORTED = 801 };
 enum { GPUS = 2 };
 
 static std::mutex mu;
@@ -49,6 +50,7 @@ static bool inside(P p, size_t n) {
 }
 // What a kernel's handle points at: a plain kernel, or one for tensor cores.
 struct Function { const emu_kernel *plain; tcemu_kernel tensor; std::string name; int shared; };
+typedef std::map<std::string, Function> Module;
 static int capability() {
   const char *s = getenv("CUDA_EMU_CAPABILITY");
   return s ? atoi(s) : 90;
@@ -79,27 +81,38 @@ API R cuDevicePrimaryCtxRetain(V *c, int d) { return *c = (V)(size_t)(d + 1), OK
 API R cuDevicePrimaryCtxRelease_v2(int d) { return lost[d] = false, OK; }
 API R cuDevicePrimaryCtxReset_v2(int d) { return lost[d] = false, OK; }
 API R cuCtxSetCurrent(V c) { return current = c, OK; }
-API R cuModuleLoadData(V *m, const void *) {
-  NEED_CONTEXT
-  return *m = (V)1, OK;
-}
-API R cuModuleUnload(V) { return OK; }
-API R cuModuleGetFunction(V *f, V, const char *n) {
-  NEED_CONTEXT
-  static std::map<std::string, Function> all;
-  std::lock_guard<std::mutex> l(mu);
-  auto i = all.find(n);
-  if (i == all.end()) {
-    Function k = {emu_find(n), tcemu_find(n), n, 48 << 10};
-    if (!k.plain && !k.tensor) return NOT_FOUND;
-    i = all.emplace(n, k).first;
+// runs reports whether a fat binary holds code for this GPU: PTX of its capability or
+// an older one, or machine code of its generation that is no newer and, for code of one
+// GPU alone (sm_90a), the same.
+static bool runs(const char *entries, size_t bytes) {
+  for (size_t i = 0; i < bytes;) {
+    struct Entry { uint16_t kind, version; uint32_t header; uint64_t size, unused; uint32_t ptx, sm; uint64_t name, flags; } e;
+    memcpy(&e, entries + i, sizeof e);
+    int sm = e.sm, c = capability();
+    if (sm <= c && (e.kind == 1 || (e.flags & 0x100000 ? sm == c : sm / 10 == c / 10))) return true;
+    i += e.header + e.size;
   }
-  int least = i->second.plain ? 0 : strstr(n, "90_") ? 90 : 80; // Hopper's have the number in their family's name
-  return *f = &i->second, capability() < least || (least == 90 && capability() != 90) ? NOT_FOUND : OK;
+  return false;
+}
+API R cuModuleLoadData(V *m, const void *image) {
+  NEED_CONTEXT
+  struct { uint32_t magic; uint16_t version, header; uint64_t size; } h;
+  memcpy(&h, image, sizeof h);
+  if (h.magic != 0xba55ed50) return BAD_IMAGE;
+  if (!runs((const char *)image + h.header, h.size)) return NO_BINARY;
+  return *m = new Module, OK;
+}
+API R cuModuleUnload(V m) { return delete (Module *)m, OK; }
+API R cuModuleGetFunction(V *f, V m, const char *n) {
+  NEED_CONTEXT
+  Function k = {emu_find(n), tcemu_find(n), n, 48 << 10};
+  bool hopper = k.tensor && strstr(n, "90_"); // the family's name says so
+  if (!(k.plain || (k.tensor && capability() >= 80)) || (hopper && capability() != 90)) return NOT_FOUND;
+  return *f = &((Module *)m)->emplace(n, k).first->second, OK;
 }
 API R cuFuncSetAttribute(V f, int a, int v) {
   NEED_CONTEXT
-  if (a != 8 || v > 227 << 10) return INVALID;
+  if (a != 8 || v < 0 || v > (capability() == 90 ? 227 << 10 : 99 << 10)) return INVALID;
   return ((Function *)f)->shared = v, OK;
 }
 API R cuTensorMapEncodeTiled(V out, int type, unsigned rank, V base, const uint64_t *dims, const uint64_t *strides, const uint32_t *box, const uint32_t *step, int interleave, int swizzle, int, int fill) {
@@ -161,48 +174,31 @@ API R cuStreamSynchronize(V) {
   return OK;
 }
 
-// launch_tensor copies the arguments and runs a tensor-core kernel, one launch at a time.
-static R launch_tensor(const Function *f, const unsigned *d, V s, void **p) {
+// launch copies the arguments, which the caller may reuse, and checks that they
+// lie as the kernel's parameters do when they are packed in one array.
+struct alignas(64) Line { char b[64]; }; // tensor maps are aligned so
+static R launch(V v, const unsigned *d, V s, void **p) {
+  Function *f = (Function *)v;
+  const emu_kernel *k = f->plain;
+  int count = k ? k->count : f->tensor->count;
+  const int *sizes = k ? k->sizes : f->tensor->sizes;
+  auto refuse = [&](const char *why, unsigned n) { return fprintf(stderr, "cuda emulation: %s: %s %u\n", f->name.c_str(), why, n), INVALID; };
+  if (d[6] > (unsigned)f->shared) return refuse("more shared memory than allowed:", d[6]);
+  if (!d[0] || !d[1] || !d[2] || d[0] >= 1u << 31 || d[1] > 65535 || d[2] > 65535) return refuse("a wrong grid of", d[0]);
+  if (unsigned n = d[3] * d[4] * d[5]; !n || n > 1024) return refuse("a block of", n);
   auto dims = std::make_shared<std::vector<unsigned>>(d, d + 7);
-  auto args = std::make_shared<std::vector<std::vector<char>>>();
-  int n = f->tensor->count;
-  for (int i = 0; i < n; i++) args->emplace_back((char *)p[i], (char *)p[i] + f->tensor->sizes[i]);
+  auto args = std::make_shared<std::vector<std::vector<Line>>>(count);
+  for (int i = 0; i < count; i++) {
+    if (i && (char *)p[i] - (char *)p[i - 1] < sizes[i - 1]) return refuse("too small an argument,", i - 1);
+    (*args)[i].resize((sizes[i] + 63) / 64);
+    memcpy((*args)[i].data(), p[i], sizes[i]);
+  }
   return go(s, [=]() -> R {
     const char *fail = getenv("CUDA_EMU_FAIL");
     if (fail && f->name == fail) return ILLEGAL;
-    void *at[8];
-    for (int i = 0; i < n; i++) at[i] = (*args)[i].data();
-    static std::mutex one;
-    std::lock_guard<std::mutex> l(one);
-    return tcemu_run(f->tensor, dims->data(), at) ? FAILED : OK;
-  });
-}
-
-// launch copies the arguments, which the caller may reuse, and checks that they
-// lie as the kernel's parameters do when they are packed in one array.
-static R launch(V v, const unsigned *d, V s, void **p) {
-  const Function *f = (const Function *)v;
-  if ((int)d[6] > f->shared) {
-    fprintf(stderr, "cuda emulation: %s: %u bytes of shared memory, %d are allowed\n", f->name.c_str(), d[6], f->shared);
-    return INVALID;
-  }
-  if (!f->plain) return launch_tensor(f, d, s, p);
-  const emu_kernel *k = f->plain;
-  auto dims = std::make_shared<std::vector<unsigned>>(d, d + 7);
-  auto args = std::make_shared<std::vector<std::vector<char>>>();
-  for (int i = 0; i < k->count; i++) {
-    if (i && (char *)p[i] - (char *)p[i - 1] < k->sizes[i - 1]) {
-      fprintf(stderr, "cuda emulation: %s: argument %d is smaller than its parameter\n", k->name, i - 1);
-      return INVALID;
-    }
-    args->emplace_back((char *)p[i], (char *)p[i] + k->sizes[i]);
-  }
-  return go(s, [=]() -> R {
-    const char *fail = getenv("CUDA_EMU_FAIL");
-    if (fail && !strcmp(fail, k->name)) return ILLEGAL;
     void *at[64];
-    for (int i = 0; i < k->count; i++) at[i] = (*args)[i].data();
-    return emu_run(k, dims->data(), at);
+    for (int i = 0; i < count; i++) at[i] = (*args)[i].data();
+    return k ? emu_run(k, dims->data(), at) : tcemu_run(f->tensor, dims->data(), at);
   });
 }
 API R cuLaunchKernel(V f, unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned g, unsigned sh, V s, void **p, void **) {
@@ -230,7 +226,7 @@ API R cuGraphLaunch(V e, V s) {
 API R cuGetErrorName(R r, const char **s) {
   static const std::map<R, const char *> names = {{INVALID, "CUDA_ERROR_INVALID_VALUE"}, {OOM, "CUDA_ERROR_OUT_OF_MEMORY"},
     {34, "CUDA_ERROR_STUB_LIBRARY"}, {NO_DEVICE, "CUDA_ERROR_INVALID_DEVICE"}, {NO_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
-    {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"}, {ILLEGAL, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {FAILED, "CUDA_ERROR_LAUNCH_FAILED"},
+    {BAD_IMAGE, "CUDA_ERROR_INVALID_IMAGE"}, {NO_BINARY, "CUDA_ERROR_NO_BINARY_FOR_GPU"}, {NOT_FOUND, "CUDA_ERROR_NOT_FOUND"}, {ILLEGAL, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {FAILED, "CUDA_ERROR_LAUNCH_FAILED"},
     {UNSUPPORTED, "CUDA_ERROR_NOT_SUPPORTED"}};
   auto i = names.find(r);
   return *s = i == names.end() ? "CUDA_ERROR_UNKNOWN" : i->second, OK;

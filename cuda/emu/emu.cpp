@@ -4,15 +4,13 @@
 // run from the last to the first: a barrier that is missing shows in one of the
 // two orders.
 #include "emu.h"
+#include "pool.h"
 #include "run.h"
-#include <condition_variable>
 #include <link.h>
 #include <map>
-#include <mutex>
 #include <stdio.h>
 #include <string>
 #include <sys/mman.h>
-#include <thread>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -186,38 +184,7 @@ static void work(Launch *l) {
   }
 }
 
-static struct Pool {
-  std::mutex m;
-  std::condition_variable wake, done;
-  Launch *job = 0;
-  unsigned turn = 0, threads = 0, busy = 0;
-  void loop() {
-    std::unique_lock<std::mutex> l(m);
-    for (unsigned seen = 0;;) {
-      wake.wait(l, [&] { return turn != seen; });
-      seen = turn;
-      Launch *j = job;
-      l.unlock();
-      work(j);
-      l.lock();
-      if (--busy == 0) done.notify_one();
-    }
-  }
-  void run(Launch *j) {
-    std::unique_lock<std::mutex> l(m);
-    if (!threads) {
-      threads = max(1u, std::thread::hardware_concurrency()) - 1;
-      threads = min(threads, 7u);
-      for (unsigned i = 0; i < threads; i++) std::thread([this] { loop(); }).detach();
-    }
-    job = j, busy = threads, turn++;
-    wake.notify_all();
-    l.unlock();
-    work(j);
-    l.lock();
-    done.wait(l, [&] { return busy == 0; });
-  }
-} &pool = *new Pool;
+static Pool &pool = *new Pool;
 
 int emu_run(const emu_kernel *k, const unsigned *dims, void *const *args) {
   unsigned long long blocks = (unsigned long long)dims[0] * dims[1] * dims[2];
@@ -225,7 +192,7 @@ int emu_run(const emu_kernel *k, const unsigned *dims, void *const *args) {
   if (!blocks || blocks > 1u << 31 || dims[1] > 65535 || dims[2] > 65535 || !threads || threads > MOST || dims[6] > 48 << 10) return 1;
   Launch l = {k, dims, args, 0, (unsigned)blocks, 0, getenv("CUDA_EMU_REVERSE") != 0};
   if (blocks < 8) work(&l);
-  else pool.run(&l);
+  else pool.run([&] { work(&l); });
   return l.error;
 }
 

@@ -7,8 +7,8 @@
 //     covers it, so a missing wait or a stage reused too early gives NaN;
 //   - ldmatrix, mma and wgmma have the exact fragment layouts; bank conflicts of
 //     ldmatrix are counted.
-// Weaker than a GPU: blocks run one after another, a thread's ordinary stores
-// are visible at once, fences do nothing and go unchecked, sums have another order,
+// Weaker than a GPU: few blocks run at once, a thread's ordinary stores are visible
+// to its block at once, fences go unchecked, sums have another order,
 // and wgmma takes only the descriptors of wg_desc.
 #pragma once
 #include "tc_run.h"
@@ -56,7 +56,9 @@ void cp_commit();
 void cp_wait(int left);
 
 typedef void (*thunk)(const void *);
-int run(thunk t, const unsigned *dims, const void *call); // dims: grid, block, shared bytes
+// run runs a launch (grid, block, shared bytes): with shared its blocks go to all threads,
+// else to the caller's, one after another, which alone fills stats.
+int run(thunk t, const unsigned *dims, const void *call, bool shared = false);
 template <class... A> static inline int launch(void (*k)(A...), dim3 g, dim3 b, unsigned sh, A... a) {
   auto call = [&] { k(a...); };
   typedef decltype(call) F;
@@ -102,8 +104,8 @@ using std::min;
 typedef uint32_t smem_t;
 static inline void __syncthreads() { tcemu::syncthreads(); }
 static inline void __syncwarp() { char c = 0; tcemu::exchange(~0u, &c, 1, 0); }
-static inline void __threadfence() {}
-static inline unsigned atomicAdd(unsigned *p, unsigned v) { unsigned o = *p; *p = o + v; return o; }
+static inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 template <class T> static inline T __shfl_xor_sync(unsigned m, T v, int x) { T r; memcpy(&r, tcemu::exchange(m, &v, sizeof v, 0) + (tcemu::lane ^ x) * 128, sizeof r); return r; }
 template <class T> static inline T __shfl_sync(unsigned m, T v, int from) { T r; memcpy(&r, tcemu::exchange(m, &v, sizeof v, 0) + (from & 31) * 128, sizeof r); return r; }
 static inline unsigned __ballot_sync(unsigned m, int v) {

@@ -2,6 +2,7 @@
 
 // The scheduler under tc.h: fibers, barriers, warp exchanges and the queues of
 // asynchronous copies.
+#include "pool.h"
 #include "tc.h"
 #include <sys/mman.h>
 #include <map>
@@ -339,21 +340,37 @@ static int run_block() {
   if (!B.loads.empty()) fail("a block ended with tma_load in flight");
   return 0;
 }
-int run(thunk t, const unsigned *d, const void *call) {
+// A launch, whose blocks any thread may take.
+struct Launch {
+  thunk t;
+  const unsigned *d;
+  const void *call;
+  unsigned long long all, next;
+  int error;
+};
+static void work(Launch &l) {
+  const unsigned *d = l.d;
   gridDim = {d[0], d[1], d[2]}, blockDim = {d[3], d[4], d[5]};
-  if (d[6] > sizeof smem || d[3] * d[4] * d[5] > 1024 || !d[0] || !d[1] || !d[2]) return 1;
   const char *e = getenv("TC_EMU_ORDER");
   B.seed = e ? atoi(e) * 2654435761u : 0;
-  B.k = t, B.call = call, smem_size = d[6];
+  B.k = l.t, B.call = l.call, smem_size = d[6];
   bool backwards = B.seed & 1;
-  unsigned long long all = (unsigned long long)d[0] * d[1] * d[2];
-  for (unsigned long long i = 0; i < all; i++) {
-    unsigned long long j = backwards ? all - 1 - i : i;
+  for (;;) {
+    unsigned long long i = __atomic_fetch_add(&l.next, 1, __ATOMIC_RELAXED), j = backwards ? l.all - 1 - i : i;
+    if (i >= l.all || __atomic_load_n(&l.error, __ATOMIC_RELAXED)) return;
     blockIdx = {(unsigned)(j % d[0]), (unsigned)(j / d[0] % d[1]), (unsigned)(j / d[0] / d[1])};
     memset(smem, 0xff, d[6]); // NaNs: reads of shared memory nobody wrote show
-    if (int r = run_block()) return r;
+    if (int r = run_block()) __atomic_store_n(&l.error, r, __ATOMIC_RELAXED);
   }
-  return 0;
+}
+static Pool &pool = *new Pool;
+int run(thunk t, const unsigned *d, const void *call, bool shared) {
+  Launch l = {t, d, call, (unsigned long long)d[0] * d[1] * d[2], 0, 0};
+  unsigned threads = d[3] * d[4] * d[5];
+  if (!l.all || !threads || threads > 1024 || d[6] > sizeof smem) return 1;
+  if (shared && l.all > 1) pool.run([&] { work(l); });
+  else work(l);
+  return l.error;
 }
 static std::map<std::string, tcemu_entry> &kernels() { static auto *m = new std::map<std::string, tcemu_entry>; return *m; }
 void add_kernel(const char *n, tcemu_entry k) { kernels()[n] = k; }
@@ -363,7 +380,7 @@ tcemu_kernel tcemu_find(const char *n) { auto i = kernels().find(n); return i ==
 int tcemu_run(tcemu_kernel k, const unsigned *dims, void *const *params) {
   auto call = [&] { k->call(params); };
   typedef decltype(call) F;
-  return run([](const void *c) { (*(const F *)c)(); }, dims, &call);
+  return run([](const void *c) { (*(const F *)c)(); }, dims, &call, true);
 }
 void tcemu_tensor_map(void *out, const void *p, int rank, const uint64_t *dims, const uint64_t *strides, const uint32_t *box, const uint32_t *step) {
   static_assert(sizeof(TMap) <= 128, "a CUtensorMap has 128 bytes");

@@ -7,7 +7,8 @@
 struct tcemu_entry { void (*call)(void *const *); const int *sizes; int count; };
 typedef const tcemu_entry *tcemu_kernel;
 TC_API tcemu_kernel tcemu_find(const char *name); // null for none
-// tcemu_run runs all blocks of a launch (grid, block, shared bytes); not 0 is a failure.
+// tcemu_run runs all blocks of a launch (grid, block, shared bytes) and returns a
+// CUresult.
 TC_API int tcemu_run(tcemu_kernel k, const unsigned *dims, void *const *params);
 // tcemu_tensor_map is cuTensorMapEncodeTiled for what the kernels use: halves of two to
 // four dimensions, strides in bytes, 128-byte swizzle. out has 128 bytes.

@@ -2,7 +2,7 @@
 //   C[M,N] = act(alpha·A[M,K]·W[N,K]ᵀ + bias + residual), f32 accumulation.
 //
 // Launch: grid (ceil(M/BM)·ceil(Nw/BN), splits, batch), block 128, dynamic shared
-// memory stages·(BM+BN)·64 bytes (TC_STAGES: 3 on sm_86, sm_89 and sm_120, else 4);
+// memory stages·(BM+BN)·64 bytes (TC_STAGES: 3 on sm_86 and sm_89, else 4);
 // BM = BN = 128 or 64. Nw is N, or for GEGLU W's rows.
 //
 // A: rows lda elements apart. W: row-major [Nw, ldw]; weights are packed with ldw =

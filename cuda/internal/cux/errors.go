@@ -20,6 +20,8 @@ const (
 	NotSupported Error = C.CUDA_ERROR_NOT_SUPPORTED
 	Stub         Error = C.CUDA_ERROR_STUB_LIBRARY
 	NoBinary     Error = C.CUDA_ERROR_NO_BINARY_FOR_GPU
+	InvalidPTX   Error = C.CUDA_ERROR_INVALID_PTX
+	NewerPTX     Error = C.CUDA_ERROR_UNSUPPORTED_PTX_VERSION
 )
 
 // Error gives the driver's name of the error, its number and its description.
