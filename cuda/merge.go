@@ -121,7 +121,7 @@ func (m *merger) addEach(op *graph.Op, a *graph.BinaryOp) {
 // convolve makes a joinedConv of a convolution, with the norm and the doubling before
 // it.
 func (m *merger) convolve(op *graph.Op, a *graph.ConvOp) {
-	if !m.dev.suitsConv(a) {
+	if !m.dev.suitsConv(a) || op.In[4] != nil && !aligned(a.C) {
 		return
 	}
 	c := &joinedConv{ConvOp: *a}
@@ -147,7 +147,7 @@ func (m *merger) convolve(op *graph.Op, a *graph.ConvOp) {
 
 func (m *merger) double(op *graph.Op, c *joinedConv) {
 	prev := m.single(op.In[0])
-	if prev == nil || c.norm != nil || m.dev.byTaps(c) {
+	if prev == nil || c.norm != nil || !aligned(c.C) || m.dev.byTaps(c) {
 		return
 	}
 	if u, ok := prev.Attr.(*graph.UpsampleOp); ok && u.OutH == 2*u.H && u.OutW == 2*u.W {

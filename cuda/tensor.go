@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"gorgonia.org/cu"
 
+	"syntic/cuda/internal/cux"
 	"syntic/kernels/elem"
 	"syntic/kernels/isa"
 	"syntic/tensor/graph"
@@ -42,6 +43,20 @@ type convArgs struct {
 	x, x2, w, scale, shift, part, count                       cu.DevicePtr
 	n, h, wd, c1, c2, o, kh, kw                               int32
 	stride, padT, padL, dil, oh, ow, up, normAct, splits, box int32
+}
+
+// finishArgs is tc_finish.cu's.
+type finishArgs struct {
+	e             epilogue
+	part          cu.DevicePtr
+	m, nw, splits int32
+	_             int32
+}
+
+// finish appends the end of a product whose sums are split.
+func (m *memory) finish(e epilogue, part cu.DevicePtr, rows, nw, splits int) {
+	g := finishArgs{e: e, part: part, m: int32(rows), nw: int32(nw), splits: int32(splits)}
+	m.launch(m.dev.tc("finish", ""), cux.Grid{X: ceil(rows*ceil(nw, 8), threads)}, cux.Put(new(cux.Args), g))
 }
 
 // halves reports whether the device computes in halves on tensor cores.

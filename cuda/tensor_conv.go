@@ -29,10 +29,6 @@ func (d *Device) halfTaps(p *graph.Param, a *graph.ConvOp) *weight {
 	})
 }
 
-// patched reports whether the patches of a convolution's few channels are written out
-// for a product.
-func (a *joinedConv) patched() bool { return a.C%8 != 0 && a.norm == nil && !a.up && a.c2 == 0 }
-
 // readsTwo reports whether a convolution can read its channels from two values.
 func (d *Device) readsTwo(a *joinedConv, channels []int) bool { return !a.up && aligned(channels...) }
 
@@ -44,8 +40,41 @@ func (d *Device) byTaps(a *joinedConv) bool {
 	return d.hopper && a.C%64 == 0 && (a.norm != nil || a.c2%64 == 0) && a.StrideH <= 2 && !a.up
 }
 
+// patchedConv is a convolution as a product of its patches.
+func (d *Device) patchedConv(op *graph.Op, a *joinedConv) *step {
+	var s scratch
+	n, k, pixels := a.KH*a.KW, a.KH*a.KW*a.C, a.N*a.OutH*a.OutW
+	ld := ceil(k, 8) * 8
+	bias := plain(op.In[2])
+	w := d.halfRows(op.In[1].Param, "patches", a.O, ld, func(dst, v []float32, o int) {
+		for c := range a.C {
+			for t := range n {
+				dst[t*a.C+c] = v[(o*a.C+c)*n+t]
+			}
+		}
+	})
+	residual, each, at := d.operandIn(&s, op.In[3]), d.operandIn(&s, op.In[inEach]), s.take(2*pixels*ld)
+	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
+		if pixels == 0 {
+			return
+		}
+		patches := view{at: ws + cu.DevicePtr(at), kind: int32(d.opts.Precision)}
+		m.each("patches", pixels*ld/8, args(patches, m.view(op.In[0])).
+			Int(a.H, a.W, a.C, a.KH, a.KW, a.StrideH, a.StrideW, a.DilH, a.DilW, a.Pad.Top, a.Pad.Left, a.OutH, a.OutW, ld))
+		e := epilogue{out: m.at(op.Out), bias: bias.ptr(), residual: residual(m, ws), each: each(m, ws),
+			n: int32(a.O), ldc: int32(a.O), ldr: int32(a.O), eachRows: int32(a.OutH * a.OutW), act: int32(a.Act), alpha: 1}
+		if d.kind(op.Out) == 0 {
+			e.flags = outF32
+		}
+		m.multiply(gemmArgs{e: e, a: patches.at, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(ld), lda: int32(ld), ldw: int32(ld), splits: 1})
+	}}
+}
+
 // halfConv is a convolution on tensor cores.
 func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
+	if !aligned(a.C) {
+		return d.patchedConv(op, a)
+	}
 	var s scratch
 	w, bias := d.halfTaps(op.In[1].Param, &a.ConvOp), plain(op.In[2])
 	x, x2 := d.operandIn(&s, op.In[0]), d.operandIn(&s, op.In[inSecond])
@@ -61,6 +90,13 @@ func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 		part, normed = s.take(norm.partBytes()), s.take(2*a.N*a.H*a.W*a.C)
 	}
 	pixels := a.N * a.OutH * a.OutW
+	tile, splits := hopperTile{}, 1
+	sums := 0 // where split sums lie
+	if d.byTaps(a) && pixels > 0 {
+		if tile, splits = d.tapsTile(a); splits > 1 {
+			sums = s.take(4 * splits * pixels * a.O)
+		}
+	}
 	return &step{s.floats(), list, func(m *memory, ws cu.DevicePtr) {
 		if pixels == 0 {
 			return
@@ -82,12 +118,12 @@ func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 		}
 		g := convArgs{e: e, x: first, x2: second, w: w.ptr(), n: int32(a.N), h: int32(a.H), wd: int32(a.W), c1: int32(a.C - c2), c2: int32(c2), o: int32(a.O),
 			kh: int32(a.KH), kw: int32(a.KW), stride: int32(a.StrideH), padT: int32(a.Pad.Top), padL: int32(a.Pad.Left), dil: int32(a.DilH),
-			oh: int32(a.OutH), ow: int32(a.OutW), splits: 1}
+			oh: int32(a.OutH), ow: int32(a.OutW), splits: int32(splits), part: ws + cu.DevicePtr(sums)}
 		if a.up {
 			g.up = 1
 		}
 		if d.byTaps(a) {
-			m.convolveByTaps(g)
+			m.convolveByTaps(g, tile)
 		} else {
 			m.convolve(g)
 		}
@@ -139,12 +175,16 @@ func boxFor(pixels, n, h, w, stride int) (best box) {
 	return best
 }
 
+// tapsTile returns the tile of a convolution by tc_convt90.cu, and its splits.
+func (d *Device) tapsTile(a *joinedConv) (hopperTile, int) {
+	rows := func(tile int) int { return boxFor(tile, a.N, a.OutH, a.OutW, a.StrideH).tiles(a.N, a.OutH, a.OutW) }
+	return d.hopperTileFor(rows, a.N*a.OutH*a.OutW, a.O, a.KH*a.KW*a.C, a.O%4 == 0)
+}
+
 // convolveByTaps appends the convolution of tc_convt90.cu.
-func (m *memory) convolveByTaps(g convArgs) {
+func (m *memory) convolveByTaps(g convArgs, t hopperTile) {
 	d, depth := m.dev, int(g.kh*g.kw*(g.c1+g.c2))
 	n, h, w, s := int(g.n), int(g.oh), int(g.ow), int(g.stride)
-	rows := func(tile int) int { return boxFor(tile, n, h, w, s).tiles(n, h, w) * tile }
-	t := d.hopperTileFor(rows, int(g.o), depth)
 	b := boxFor(t.m, n, h, w, s)
 	g.box = int32(b.w | b.h<<16)
 	x := m.pictureMap(g.x, n, int(g.h), int(g.wd), int(g.c1), b, s)
@@ -153,8 +193,11 @@ func (m *memory) convolveByTaps(g convArgs) {
 		second = m.pictureMap(g.x2, n, int(g.h), int(g.wd), int(g.c2), b, s)
 	}
 	weights := m.halfMap(g.w, depth, int(g.o), depth, t.n)
-	grid := cux.Grid{X: min(d.processors, b.tiles(n, h, w)*ceil(int(g.o), t.n)), Threads: 384, Shared: t.shared()}
+	grid := cux.Grid{X: min(d.processors, b.tiles(n, h, w)*ceil(int(g.o), t.n)*int(g.splits)), Threads: 384, Shared: t.shared()}
 	m.launch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), second), weights), g))
+	if g.splits > 1 {
+		m.finish(g.e, g.part, n*h*w, int(g.o), int(g.splits))
+	}
 }
 
 // pictureMap describes [n,h,w,c] halves to the copy engine, in boxes of every

@@ -19,26 +19,43 @@ type hopperTile struct {
 
 var hopperTiles = []hopperTile{{128, 128, 6, 0.89}, {128, 160, 5, 0.88}, {256, 128, 4, 1}, {256, 160, 3, 1}}
 
-// writeOut is the depth of k whose products take as long as writing a tile does.
-const writeOut = 400
+// The costs of a product beside its main loop, counted as products of a processor:
+// of writing a tile, in depths of k; of a finishing launch; and of a value of a split
+// sum, written and read.
+const (
+	writeOut   = 400
+	launching  = 10e6
+	splitValue = 6
+)
 
 // shared returns the bytes of shared memory that a tile takes.
 func (t hopperTile) shared() int { return t.stages*(t.m+t.n)*128 + 20480 + 128 }
 
-// hopperTileFor returns the tile with which n columns of sums of k products end
-// first, where rows gives their number, padded to a tile's.
-func (d *Device) hopperTileFor(rows func(tile int) int, n, k int) hopperTile {
-	var best hopperTile
+// hopperTileFor returns the tile, and into how many parts its sums are split, with
+// which n columns of sums of k products end first, where rows gives the tiles of rows.
+func (d *Device) hopperTileFor(rows func(tile int) int, m, n, k int, maysplit bool) (best hopperTile, splits int) {
 	least := 0.0
-	for i, t := range hopperTiles {
-		waves := ceil(ceil(rows(t.m), t.m)*ceil(n, t.n), d.processors)
-		cost := float64(waves*t.m*t.n) * (float64(k)/t.speed + writeOut)
-		if i == 0 || cost < least {
-			best, least = t, cost
+	for _, t := range hopperTiles {
+		tiles := rows(t.m) * ceil(n, t.n)
+		most := 1
+		if maysplit {
+			most = max(1, min(d.processors/tiles, k/(64*leastSteps)))
+		}
+		for s := 1; s <= most; s++ {
+			cost := float64(ceil(tiles*s, d.processors)*t.m*t.n) * (float64(ceil(k, s))/t.speed + writeOut)
+			if s > 1 {
+				cost += launching + splitValue*float64(m*n*s)
+			}
+			if splits == 0 || cost < least {
+				best, splits, least = t, s, cost
+			}
 		}
 	}
-	return best
+	return best, splits
 }
+
+// leastSteps is the fewest steps of 64 along k that a split has.
+const leastSteps = 6
 
 // fewHalves is the number of rows up to which a product streams its weights.
 const fewHalves = 16
@@ -151,7 +168,7 @@ func (m *memory) multiply(g gemmArgs) {
 		}
 		m.launch(d.tc("gemv", fmt.Sprint(per)), cux.Grid{X: ceil(int(g.e.n), 16), Y: ceil(rows, per), Threads: 128}, cux.Put(new(cux.Args), g))
 	case d.hopper:
-		t := d.hopperTileFor(func(int) int { return rows }, cols, int(g.k))
+		t, _ := d.hopperTileFor(func(tile int) int { return ceil(rows, tile) }, rows, cols, int(g.k), false)
 		a, w := m.halfMap(g.a, int(g.k), rows, int(g.lda), t.m), m.halfMap(g.w, int(g.k), cols, int(g.ldw), t.n)
 		grid := cux.Grid{X: min(d.processors, ceil(rows, t.m)*ceil(cols, t.n)), Threads: 384, Shared: t.shared()}
 		m.launch(d.tc("gemm90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(new(cux.Args), a), w), g))
