@@ -54,6 +54,7 @@ func (d *Device) patchedConv(op *graph.Op, a *joinedConv) *step {
 		}
 	})
 	residual, each, at := d.operandIn(&s, op.In[3]), d.operandIn(&s, op.In[inEach]), s.take(2*pixels*ld)
+	plan := d.planProduct(&s, pixels, a.O, ld)
 	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
 		if pixels == 0 {
 			return
@@ -66,7 +67,7 @@ func (d *Device) patchedConv(op *graph.Op, a *joinedConv) *step {
 		if d.kind(op.Out) == 0 {
 			e.flags = outF32
 		}
-		m.multiply(gemmArgs{e: e, a: patches.at, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(ld), lda: int32(ld), ldw: int32(ld), splits: 1})
+		m.multiply(gemmArgs{e: e, a: patches.at, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(ld), lda: int32(ld), ldw: int32(ld), splits: 1}, plan, ws)
 	}}
 }
 
@@ -90,12 +91,15 @@ func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 		part, normed = s.take(norm.partBytes()), s.take(2*a.N*a.H*a.W*a.C)
 	}
 	pixels := a.N * a.OutH * a.OutW
-	tile, splits := hopperTile{}, 1
-	sums := 0 // where split sums lie
-	if d.byTaps(a) && pixels > 0 {
-		if tile, splits = d.tapsTile(a); splits > 1 {
-			sums = s.take(4 * splits * pixels * a.O)
-		}
+	var plan tilePlan
+	product := a.point() && (a.norm != nil || a.c2 == 0)
+	switch {
+	case product:
+		plan = d.planProduct(&s, pixels, a.O, a.C)
+	case d.byTaps(a):
+		plan = d.planTiles(&s, func(rows int) int {
+			return boxFor(rows, a.N, a.OutH, a.OutW, a.StrideH).tiles(a.N, a.OutH, a.OutW)
+		}, pixels, a.O, a.KH*a.KW*a.C)
 	}
 	return &step{s.floats(), list, func(m *memory, ws cu.DevicePtr) {
 		if pixels == 0 {
@@ -112,18 +116,18 @@ func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 			m.normalise(norm, out, first, second, normW.ptr(), normB.ptr(), ws+cu.DevicePtr(part))
 			first, second, c2 = out, 0, 0
 		}
-		if a.point() && c2 == 0 {
-			m.multiply(gemmArgs{e: e, a: first, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(a.C), lda: int32(a.C), ldw: int32(a.C), splits: 1})
+		if product {
+			m.multiply(gemmArgs{e: e, a: first, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(a.C), lda: int32(a.C), ldw: int32(a.C), splits: 1}, plan, ws)
 			return
 		}
 		g := convArgs{e: e, x: first, x2: second, w: w.ptr(), n: int32(a.N), h: int32(a.H), wd: int32(a.W), c1: int32(a.C - c2), c2: int32(c2), o: int32(a.O),
 			kh: int32(a.KH), kw: int32(a.KW), stride: int32(a.StrideH), padT: int32(a.Pad.Top), padL: int32(a.Pad.Left), dil: int32(a.DilH),
-			oh: int32(a.OutH), ow: int32(a.OutW), splits: int32(splits), part: ws + cu.DevicePtr(sums)}
+			oh: int32(a.OutH), ow: int32(a.OutW), splits: 1}
 		if a.up {
 			g.up = 1
 		}
 		if d.byTaps(a) {
-			m.convolveByTaps(g, tile)
+			m.convolveByTaps(g, plan, ws)
 		} else {
 			m.convolve(g)
 		}
@@ -175,18 +179,12 @@ func boxFor(pixels, n, h, w, stride int) (best box) {
 	return best
 }
 
-// tapsTile returns the tile of a convolution by tc_convt90.cu, and its splits.
-func (d *Device) tapsTile(a *joinedConv) (hopperTile, int) {
-	rows := func(tile int) int { return boxFor(tile, a.N, a.OutH, a.OutW, a.StrideH).tiles(a.N, a.OutH, a.OutW) }
-	return d.hopperTileFor(rows, a.N*a.OutH*a.OutW, a.O, a.KH*a.KW*a.C, a.O%4 == 0)
-}
-
 // convolveByTaps appends the convolution of tc_convt90.cu.
-func (m *memory) convolveByTaps(g convArgs, t hopperTile) {
-	d, depth := m.dev, int(g.kh*g.kw*(g.c1+g.c2))
+func (m *memory) convolveByTaps(g convArgs, p tilePlan, ws cu.DevicePtr) {
+	d, t, depth := m.dev, p.tile, int(g.kh*g.kw*(g.c1+g.c2))
 	n, h, w, s := int(g.n), int(g.oh), int(g.ow), int(g.stride)
 	b := boxFor(t.m, n, h, w, s)
-	g.box = int32(b.w | b.h<<16)
+	g.box, g.splits, g.part = int32(b.w|b.h<<16), int32(p.splits), p.at(ws)
 	x := m.pictureMap(g.x, n, int(g.h), int(g.wd), int(g.c1), b, s)
 	second := x
 	if g.c2 > 0 {
@@ -194,9 +192,9 @@ func (m *memory) convolveByTaps(g convArgs, t hopperTile) {
 	}
 	weights := m.halfMap(g.w, depth, int(g.o), depth, t.n)
 	grid := cux.Grid{X: min(d.processors, b.tiles(n, h, w)*ceil(int(g.o), t.n)*int(g.splits)), Threads: 384, Shared: t.shared()}
-	m.launch(d.tc("convt90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), second), weights), g))
-	if g.splits > 1 {
-		m.finish(g.e, g.part, n*h*w, int(g.o), int(g.splits))
+	m.launch(d.tc("convt90", t.String()), grid, cux.Put(cux.Put(cux.Put(cux.Put(new(cux.Args), x), second), weights), g))
+	if p.splits > 1 {
+		m.finish(g.e, g.part, n*h*w, int(g.o), p.splits)
 	}
 }
 

@@ -11,52 +11,6 @@ import (
 	"syntic/tensor/graph"
 )
 
-// hopperTile is a tile of tc_gemm90.cu.
-type hopperTile struct {
-	m, n, stages int
-	speed        float64 // of its main loop, relative: measured on an H100 at 8192³
-}
-
-var hopperTiles = []hopperTile{{128, 128, 6, 0.89}, {128, 160, 5, 0.88}, {256, 128, 4, 1}, {256, 160, 3, 1}}
-
-// The costs of a product beside its main loop, counted as products of a processor:
-// of writing a tile, in depths of k; of a finishing launch; and of a value of a split
-// sum, written and read.
-const (
-	writeOut   = 400
-	launching  = 10e6
-	splitValue = 6
-)
-
-// shared returns the bytes of shared memory that a tile takes.
-func (t hopperTile) shared() int { return t.stages*(t.m+t.n)*128 + 20480 + 128 }
-
-// hopperTileFor returns the tile, and into how many parts its sums are split, with
-// which n columns of sums of k products end first, where rows gives the tiles of rows.
-func (d *Device) hopperTileFor(rows func(tile int) int, m, n, k int, maysplit bool) (best hopperTile, splits int) {
-	least := 0.0
-	for _, t := range hopperTiles {
-		tiles := rows(t.m) * ceil(n, t.n)
-		most := 1
-		if maysplit {
-			most = max(1, min(d.processors/tiles, k/(64*leastSteps)))
-		}
-		for s := 1; s <= most; s++ {
-			cost := float64(ceil(tiles*s, d.processors)*t.m*t.n) * (float64(ceil(k, s))/t.speed + writeOut)
-			if s > 1 {
-				cost += launching + splitValue*float64(m*n*s)
-			}
-			if splits == 0 || cost < least {
-				best, splits, least = t, s, cost
-			}
-		}
-	}
-	return best, splits
-}
-
-// leastSteps is the fewest steps of 64 along k that a split has.
-const leastSteps = 6
-
 // fewHalves is the number of rows up to which a product streams its weights.
 const fewHalves = 16
 
@@ -134,6 +88,7 @@ func (d *Device) halfProduct(op *graph.Op, w, bias *weight, m, n, k int, act gra
 	if d.kind(op.Out) == 0 {
 		flags |= outF32
 	}
+	plan := d.planProduct(&s, m, nw, k)
 	return &step{s.floats(), present(w, bias), func(mem *memory, ws cu.DevicePtr) {
 		if m*n == 0 {
 			return
@@ -142,8 +97,16 @@ func (d *Device) halfProduct(op *graph.Op, w, bias *weight, m, n, k int, act gra
 			e: epilogue{out: mem.at(op.Out), bias: bias.ptr(), residual: residual(mem, ws), n: int32(n), ldc: int32(n), ldr: int32(n), eachRows: 1, act: int32(act), flags: int32(flags), alpha: 1},
 			a: x(mem, ws), w: w.ptr(), m: int32(m), nw: int32(nw), k: int32(k), lda: int32(k), ldw: int32(k), splits: 1,
 		}
-		mem.multiply(g)
+		mem.multiply(g, plan, ws)
 	}}
+}
+
+// planProduct plans a product of m rows.
+func (d *Device) planProduct(s *scratch, m, n, k int) tilePlan {
+	if !d.hopper || m <= fewHalves {
+		return tilePlan{}
+	}
+	return d.planTiles(s, func(rows int) int { return ceil(m, rows) }, m, n, k)
 }
 
 // present drops absent weights.
@@ -158,20 +121,24 @@ func present(ws ...*weight) []*weight {
 }
 
 // multiply appends the kernel that suits a product best.
-func (m *memory) multiply(g gemmArgs) {
+func (m *memory) multiply(g gemmArgs, p tilePlan, ws cu.DevicePtr) {
 	d, rows, cols := m.dev, int(g.m), int(g.nw)
 	switch {
+	case p.splits > 0:
+		t := p.tile
+		a, w := m.halfMap(g.a, int(g.k), rows, int(g.lda), t.m), m.halfMap(g.w, int(g.k), cols, int(g.ldw), t.n)
+		g.splits, g.part = int32(p.splits), p.at(ws)
+		grid := cux.Grid{X: min(d.processors, ceil(rows, t.m)*ceil(cols, t.n)*p.splits), Threads: 384, Shared: t.shared()}
+		m.launch(d.tc("gemm90", t.String()), grid, cux.Put(cux.Put(cux.Put(new(cux.Args), a), w), g))
+		if p.splits > 1 {
+			m.finish(g.e, g.part, rows, cols, p.splits)
+		}
 	case rows <= fewHalves && g.e.flags&outGEGLU == 0:
 		per := 4
 		if rows == 1 {
 			per = 1
 		}
 		m.launch(d.tc("gemv", fmt.Sprint(per)), cux.Grid{X: ceil(int(g.e.n), 16), Y: ceil(rows, per), Threads: 128}, cux.Put(new(cux.Args), g))
-	case d.hopper:
-		t, _ := d.hopperTileFor(func(tile int) int { return ceil(rows, tile) }, rows, cols, int(g.k), false)
-		a, w := m.halfMap(g.a, int(g.k), rows, int(g.lda), t.m), m.halfMap(g.w, int(g.k), cols, int(g.ldw), t.n)
-		grid := cux.Grid{X: min(d.processors, ceil(rows, t.m)*ceil(cols, t.n)), Threads: 384, Shared: t.shared()}
-		m.launch(d.tc("gemm90", fmt.Sprintf("%dx%d", t.m, t.n)), grid, cux.Put(cux.Put(cux.Put(new(cux.Args), a), w), g))
 	default:
 		side := d.side(ceil(rows, 128) * ceil(cols, 128))
 		m.launch(d.tc("gemm", fmt.Sprint(side)), cux.Grid{X: ceil(rows, side) * ceil(cols, side), Threads: 128, Shared: d.stages * 2 * side * 64}, cux.Put(new(cux.Args), g))

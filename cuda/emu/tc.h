@@ -49,6 +49,7 @@ extern thread_local Stats stats;
 [[noreturn]] void fail(const char *what);
 void syncthreads();
 void bar_sync(int id, int threads);
+void bar_arrive(int id, int threads);
 // Every lane's v, 128 bytes apart; the last lane to arrive runs fin on them.
 char *exchange(unsigned mask, const void *v, int n, void (*fin)(char *));
 void cp_async(uint32_t d, const void *s, int n);
@@ -190,6 +191,8 @@ DEV float rcp_fast(float x) { return 1.0f / x; }
 DEV void pdl_wait() {}
 DEV void pdl_launch() {}
 template <int ID, int N> DEV void bar_sync() { tcemu::bar_sync(ID, N); }
+template <int N> DEV void bar_sync(int id) { tcemu::bar_sync(id, N); }
+template <int N> DEV void bar_arrive(int id) { tcemu::bar_arrive(id, N); }
 DEV void mb_fence_init() {}
 DEV void mb_arrive(smem_t b) { tcemu::mb_arrive(b, 0); }
 DEV void mb_expect(smem_t b, int n) { tcemu::mb_arrive(b, n); }

@@ -90,6 +90,10 @@ void bar_sync(int id, int threads) {
   release(b, threads);
   if (b.gen == g) back(&b.gen, g);
 }
+void bar_arrive(int id, int threads) {
+  B.bar[id].arrived++;
+  release(B.bar[id], threads);
+}
 void syncthreads() { bar_sync(0, B.live); }
 char *exchange(unsigned mask, const void *v, int n, void (*fin)(char *)) {
   Warp &w = B.w[B.cur >> 5];

@@ -8,11 +8,12 @@ struct Case {
   int N, H, W, C1, C2, O, K, stride, dil, pad, bm, bn, bw, bh, blocks, act;
   bool bias, res, each, f32;
   int splits = 1;
+  bool turns = false;
 };
 static void run_case(bool bf, Case c) {
   char what[240];
-  snprintf(what, sizeof what, "convt90 %s %dx%dx%dx(%d+%d)->%d kernel %d stride %d dil %d pad %d tile %dx%d box %dx%d blocks %d act %d bias %d res %d each %d f32 %d splits %d", bf ? "bf16" : "f16", c.N, c.H, c.W,
-           c.C1, c.C2, c.O, c.K, c.stride, c.dil, c.pad, c.bm, c.bn, c.bw, c.bh, c.blocks, c.act, c.bias, c.res, c.each, c.f32, c.splits);
+  snprintf(what, sizeof what, "convt90 %s %dx%dx%dx(%d+%d)->%d kernel %d stride %d dil %d pad %d tile %dx%d box %dx%d blocks %d act %d bias %d res %d each %d f32 %d splits %d turns %d", bf ? "bf16" : "f16", c.N, c.H, c.W,
+           c.C1, c.C2, c.O, c.K, c.stride, c.dil, c.pad, c.bm, c.bn, c.bw, c.bh, c.blocks, c.act, c.bias, c.res, c.each, c.f32, c.splits, c.turns);
   int C = c.C1 + c.C2, OH = (c.H + 2 * c.pad - c.dil * (c.K - 1) - 1) / c.stride + 1, OW = (c.W + 2 * c.pad - c.dil * (c.K - 1) - 1) / c.stride + 1;
   size_t M = (size_t)c.N * OH * OW;
   Half x(bf, (size_t)c.N * c.H * c.W * c.C1, 1), x2(bf, (size_t)c.N * c.H * c.W * c.C2, 1), W(bf, (size_t)c.O * c.K * c.K * C, 1 / sqrtf(C * c.K * c.K));
@@ -44,6 +45,7 @@ static void run_case(bool bf, Case c) {
   int st = c.bm == 128 ? (c.bn == 128 ? 6 : 5) : c.bn == 128 ? 4 : 3;
   auto k = c.bm == 128 ? (c.bn == 128 ? (bf ? tc_convt90_bf16_128x128 : tc_convt90_f16_128x128) : (bf ? tc_convt90_bf16_128x160 : tc_convt90_f16_128x160))
                        : (c.bn == 128 ? (bf ? tc_convt90_bf16_256x128 : tc_convt90_f16_256x128) : (bf ? tc_convt90_bf16_256x160 : tc_convt90_f16_256x160));
+  if (c.turns) k = c.bn == 128 ? (bf ? tc_convt90_bf16_turns128 : tc_convt90_f16_turns128) : (bf ? tc_convt90_bf16_turns160 : tc_convt90_f16_turns160);
   must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, st * (c.bm + c.bn) * 128 + 20480 + 128, ta, tb, tw, g) == 0);
   if (c.splits > 1) {
     FinishArgs f = {g.e, g.part, (int)M, c.O, c.splits, 0};
@@ -65,6 +67,8 @@ int main() {
     run_case(bf, {1, 8, 8, 128, 0, 140, 3, 1, 1, 1, 128, 128, 8, 8, 4, 5, true, true, true, false, 5}); // split along K
     run_case(bf, {2, 9, 8, 64, 64, 44, 1, 1, 1, 0, 128, 160, 8, 8, 3, 0, true, false, false, true, 2});
     run_case(bf, {2, 11, 10, 64, 0, 72, 1, 2, 1, 0, 128, 160, 8, 8, 1, 0, false, false, false, false});
+    run_case(bf, {3, 9, 13, 128, 64, 170, 3, 1, 1, 1, 128, 160, 8, 16, 2, 5, true, true, true, false, 1, true}); // turns
+    run_case(bf, {2, 15, 17, 64, 0, 136, 3, 2, 1, 1, 128, 128, 8, 8, 3, 0, true, false, false, true, 2, true});
   }
   return done("convt90");
 }

@@ -92,6 +92,9 @@ DEV float rcp_fast(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y
 
 // bar_sync is a barrier among N threads; 0 is __syncthreads' own.
 template <int ID, int N> DEV void bar_sync() { asm volatile("bar.sync %0, %1;" ::"n"(ID), "n"(N) : "memory"); }
+// The same with an id at run time; bar_arrive counts without waiting.
+template <int N> DEV void bar_sync(int id) { asm volatile("bar.sync %0, %1;" ::"r"(id), "n"(N) : "memory"); }
+template <int N> DEV void bar_arrive(int id) { asm volatile("bar.arrive %0, %1;" ::"r"(id), "n"(N) : "memory"); }
 
 // pdl_wait waits for the launches before this one, pdl_launch lets the next one
 // start its prologue; both do nothing unless the launch asks for it.

@@ -17,7 +17,15 @@
 enum { ACT_NONE, ACT_RELU, ACT_QUICKGELU, ACT_GELU, ACT_GELUTANH, ACT_SILU, ACT_SIGMOID, ACT_TANH };
 
 DEV float tc_gate(float x, float k) { return x == -INFINITY ? 0.0f : x * rcp_fast(1.0f + exp2f_fast(-1.44269504f * k * x)); }
-DEV float tc_gelu(float x) { return x == -INFINITY ? 0.0f : 0.5f * x * (1.0f + erff(x * 0.70710678f)); }
+// tc_gelu is x·Φ(x), within 2e-7·|x|: erfc by a quintic of 1/(1 + 0.3275911 z).
+// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
+DEV float tc_gelu(float x) {
+  float z = fabsf(x) * 0.70710678f, t = rcp_fast(fmaf(0.3275911f, z, 1.0f));
+  float p = fmaf(fmaf(fmaf(fmaf(1.061405429f, t, -1.453152027f), t, 1.421413741f), t, -0.284496736f), t, 0.254829592f) * t;
+  float q = 0.5f * p * exp2f_fast(-1.44269504f * z * z); // Φ(-|x|)
+  float y = x < 0 ? x * q : fmaf(-x, q, x);
+  return z == INFINITY ? (x < 0 ? 0.0f : x) : y;
+}
 DEV float tc_act(int act, float x) {
   switch (act) {
   case ACT_RELU: return x < 0 ? 0.0f : x;
