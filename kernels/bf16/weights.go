@@ -32,11 +32,11 @@ func (w *Weights) panel(j, s int) []uint16 { return w.h[(j*w.steps()+s)*deep*col
 // packedLen returns the values of a packed matrix.
 func packedLen(taps, c, n int) int { return taps * up(c, deep) * up(n, cols) }
 
-// put writes channel c of a tap for column n of a panel.
-func (w *Weights) put(panel []uint16, tap, c, n int, v float32) {
-	step := (tap/w.kw*(up(w.c, deep)/deep)+c/deep)*w.kw + tap%w.kw
-	panel[(step*deep/2+c%deep/2)*2*cols+2*n+c%2] = round(math.Float32bits(v))
-}
+// at returns where in a panel channel c of the first tap lies for column n.
+func (w *Weights) at(c, n int) int { return (c/deep*w.kw*deep+c%deep&^1)*cols + 2*n + c%2 }
+
+// tap returns how much further on the same channel of a tap lies.
+func (w *Weights) tap(t int) int { return (t/w.kw*up(w.c, deep)/deep*w.kw + t%w.kw) * deep * cols }
 
 // Pack packs the weights of a product.
 //
@@ -56,7 +56,7 @@ func (o *Op) Pack(m gemm.Matrix) *Weights {
 			for n := range width {
 				o.widen(row[:K], m.Data[(n0+n)*K*size:], m.Type)
 				for k, v := range row[:K] {
-					w.put(panel, 0, k, n, v)
+					panel[w.at(k, n)] = round(math.Float32bits(v))
 				}
 			}
 			return
@@ -64,7 +64,7 @@ func (o *Op) Pack(m gemm.Matrix) *Weights {
 		for k := range K {
 			o.widen(row[:width], m.Data[(k*N+n0)*size:], m.Type)
 			for n, v := range row[:width] {
-				w.put(panel, 0, k, n, v)
+				panel[w.at(k, n)] = round(math.Float32bits(v))
 			}
 		}
 	})
@@ -97,13 +97,18 @@ func (o *Op) PackTaps(v []float32) *Weights {
 		panic(fmt.Sprintf("bf16: %d weights given to %s", len(v), o.key))
 	}
 	w := &Weights{kh: g.KH, kw: g.KW, c: g.C, n: g.O, h: o.pool.AllocHalves(packedLen(taps, g.C, g.O))}
+	further := make([]int, taps)
+	for t := range further {
+		further[t] = w.tap(t)
+	}
 	o.pool.Run(up(g.O, cols)/cols, func(_, j int) {
 		panel := w.panel(j, 0)[:w.steps()*deep*cols]
 		for n := range min(cols, g.O-j*cols) {
 			from := v[(j*cols+n)*g.C*taps:]
 			for c := range g.C {
-				for tap, x := range from[c*taps : (c+1)*taps] {
-					w.put(panel, tap, c, n, x)
+				to := panel[w.at(c, n):]
+				for t, x := range from[c*taps : (c+1)*taps] {
+					to[further[t]] = round(math.Float32bits(x))
 				}
 			}
 		}
