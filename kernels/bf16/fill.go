@@ -11,7 +11,7 @@ func (o *Op) runFill(worker, task int) {
 	p0, p1 := task%o.fills*o.fill, min((task%o.fills+1)*o.fill, rows)
 	if o.dense {
 		if p0 < p1 {
-			o.pixels(a[p0*o.cp:], temp, q.n, q.r0+p0, 1, p1-p0)
+			o.pixels(a[p0*o.rp:], temp, q.n, q.r0+p0, 1, p1-p0)
 		}
 		return
 	}
@@ -19,7 +19,7 @@ func (o *Op) runFill(worker, task int) {
 		h := q.r0*g.StrideH + p - g.PadT
 		for phase := range g.StrideW {
 			if slot := o.slot[p%g.StrideH*g.StrideW+phase]; slot >= 0 {
-				o.fillRow(a[(slot*o.planeRows+p/g.StrideH)*o.wp*o.cp:][:o.wp*o.cp], temp, q.n, h, phase)
+				o.fillRow(a[(slot*o.planeRows+p/g.StrideH)*o.wp*o.rp:][:o.wp*o.rp], temp, q.n, h, phase)
 			}
 		}
 	}
@@ -39,9 +39,9 @@ func (o *Op) fillRow(row []uint16, temp []float32, n, h, phase int) {
 	if w < g.W {
 		count = (g.W - w + g.StrideW - 1) / g.StrideW
 	}
-	clear(row[:i0*o.cp])
-	o.pixels(row[i0*o.cp:], temp, n, h*g.W+w, g.StrideW, count)
-	clear(row[(i0+count)*o.cp:])
+	clear(row[:i0*o.rp])
+	o.pixels(row[i0*o.rp:], temp, n, h*g.W+w, g.StrideW, count)
+	clear(row[(i0+count)*o.rp:])
 }
 
 // pixels rounds count pixels of picture n, step apart from the first one on,
@@ -49,7 +49,7 @@ func (o *Op) fillRow(row []uint16, temp []float32, n, h, phase int) {
 func (o *Op) pixels(dst []uint16, temp []float32, n, first, step, count int) {
 	c := o.geo.C
 	per := 1 // pixels at a time
-	if step*o.ldx == c && c == o.cp {
+	if step*o.ldx == c && c == o.rp {
 		per = max(1, tempLen/c)
 	}
 	for i := 0; i < count; i += per {
@@ -59,7 +59,7 @@ func (o *Op) pixels(dst []uint16, temp []float32, n, first, step, count int) {
 			o.k.elem.ScaleAdd(temp[:m*c], x, o.stats.Scale[n*c:(n+1)*c], o.stats.Shift[n*c:(n+1)*c], o.normAct)
 			x = temp[:m*c]
 		}
-		to := dst[i*o.cp:]
+		to := dst[i*o.rp:]
 		o.k.narrow(to, x)
 		if c < o.cp {
 			clear(to[c:o.cp])

@@ -17,7 +17,8 @@ import "syntic/kernels/isa"
 // rows are cut into segments, evenly apart each, and groups of segments; a task
 // multiplies a group's rows by some panels.
 type layout struct {
-	cp        int   // halves of a pixel
+	cp        int   // halves of a pixel, whole steps of k
+	rp        int   // halves from pixel to pixel
 	steps     int   // of k, of one product
 	wp        int   // pixels of a row of a plane
 	planeRows int   // of a region's plane
@@ -72,6 +73,10 @@ const (
 func newLayout(o *Op) layout {
 	g, workers := o.geo, o.pool.Workers()
 	l := layout{cp: up(g.C, deep), dense: o.pointwise()}
+	l.rp = l.cp
+	if l.cp%256 == 0 { // pixels that share few sets of the caches
+		l.rp += deep
+	}
 	l.steps = g.KH * g.KW * l.cp / deep
 	l.wp = (g.W + g.PadL + g.PadR + g.StrideW - 1) / g.StrideW
 	l.planes(o)
@@ -81,11 +86,11 @@ func newLayout(o *Op) layout {
 	// The last row's pixels and the kernels' whole groups read beyond the planes.
 	over := (g.KH - 1) * g.DilH / g.StrideH
 	slack := l.wp + o.k.rows
-	rows := (limit/(2*l.cp)-slack)/(l.slots*l.wp) - over
+	rows := (limit/(2*l.rp)-slack)/(l.slots*l.wp) - over
 	rows = min(max(rows, 1), outH)
 	rows = (outH + (outH+rows-1)/rows - 1) / ((outH + rows - 1) / rows) // even ones
 	l.planeRows = rows + over
-	l.size = (l.slots*l.planeRows*l.wp + slack) * l.cp
+	l.size = (l.slots*l.planeRows*l.wp + slack) * l.rp
 	l.tables(o, rows)
 	for n := range g.N {
 		for r := 0; r < outH; r += rows {
@@ -97,7 +102,7 @@ func newLayout(o *Op) layout {
 	for at := 0; at < len(l.regions); at += per {
 		l.group(o, at, min(at+per, len(l.regions)), weights)
 	}
-	l.fill = max(1, min(fillFloats/(l.wp*g.StrideW*l.cp), l.planeRows*g.StrideH/(2*workers)))
+	l.fill = max(1, min(fillFloats/(l.wp*g.StrideW*l.rp), l.planeRows*g.StrideH/(2*workers)))
 	l.fills = (l.planeRows*g.StrideH + l.fill - 1) / l.fill
 	l.workspace = (per*l.size + 1) / 2
 	return l
@@ -129,7 +134,7 @@ func (l *layout) tables(o *Op, rows int) {
 				h, w := kh*g.DilH, kw*g.DilW
 				plane := l.slot[h%g.StrideH*g.StrideW+w%g.StrideW]
 				at := (plane*l.planeRows+h/g.StrideH)*l.wp + w/g.StrideW
-				l.off = append(l.off, 2*(at*l.cp+c))
+				l.off = append(l.off, 2*(at*l.rp+c))
 			}
 		}
 	}
@@ -148,7 +153,7 @@ func (l *layout) block(o *Op, weights int) {
 	if cache == 0 {
 		cache = 1 << 19
 	}
-	panel, row := 2*cols*deep*l.steps, 2*l.cp
+	panel, row := 2*cols*deep*l.steps, 2*l.rp
 	l.chunk = l.steps
 	if row*leastRows+2*panel > cache {
 		l.chunk = min(l.steps, deepSteps)
@@ -189,7 +194,7 @@ func (l *layout) group(o *Op, r0, r1, weights int) {
 				l.groups = append(l.groups, group{s0: len(l.segs), s1: len(l.segs)})
 				held = 0
 			}
-			l.segs = append(l.segs, segment{at: i*l.size + v*l.cp, rows: m, pixel: v, out: (q.n*g.OutH() + q.r0) * g.OutW()})
+			l.segs = append(l.segs, segment{at: i*l.size + v*l.rp, rows: m, pixel: v, out: (q.n*g.OutH() + q.r0) * g.OutW()})
 			last := &l.groups[len(l.groups)-1]
 			last.s1++
 			last.rows += up(m, o.k.rows) / o.k.rows

@@ -185,7 +185,7 @@ func (o *Op) runMultiply(worker, task int) {
 // pass multiplies a group's rows by n steps of panel j.
 func (o *Op) pass(sums []float32, q group, j, step, n int) {
 	k, first := o.k, j*cols
-	t := block{lda: uintptr(2 * o.cp), off: unsafe.Pointer(&o.off[step]), k: n, b: unsafe.Pointer(&o.w.panel(j, step)[0]),
+	t := block{lda: uintptr(2 * o.rp), off: unsafe.Pointer(&o.off[step]), k: n, b: unsafe.Pointer(&o.w.panel(j, step)[0]),
 		cols: min(cols, o.geo.O-first), ldc: uintptr(4 * o.ldc), ldr: uintptr(4 * o.ldr)}
 	if step > 0 {
 		t.flags |= loadSums
@@ -219,7 +219,7 @@ func (o *Op) pass(sums []float32, q group, j, step, n int) {
 		}
 		for m := 0; m < s.rows; m += most {
 			t.rows = min(most, s.rows-m)
-			t.a = unsafe.Pointer(&o.a[s.at+m*o.cp])
+			t.a = unsafe.Pointer(&o.a[s.at+m*o.rp])
 			t.pixel = unsafe.Pointer(&o.pixel[s.pixel+m])
 			t.sums = unsafe.Pointer(&sums[0])
 			if t.sumStep > 0 {
