@@ -101,7 +101,7 @@ func TestCompareLaxly(t *testing.T) {
 	c.s.opts.Least = BF16
 	require.True(t, result(1.01, 7).Pass)
 	require.Equal(t, BF16, result(1.01, 7).Tol)
-	require.False(t, result(1.03, 7).Pass)
+	require.False(t, result(1.04, 7).Pass)
 	require.False(t, result(float32(math.NaN()), 7).Pass)
 	require.Contains(t, result(3, 8).Note, "not compared")
 	c.Model = "scheduler"

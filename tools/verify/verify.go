@@ -40,11 +40,11 @@ type Options struct {
 	Tokenizer string
 }
 
-// BF16 is the tolerance for products of bfloat16 between float32 values. Their operands err by up to
-// 2⁻⁹ each, at random; through a whole model the outputs' relative errors are
-// 3.3e-3 to 1.5e-2, the largest of 140 cases that of the tiny autoencoder's
-// decoder on one latent pixel.
-const BF16 = 2e-2
+// BF16 is the tolerance for products of bfloat16 between float32 values. Their
+// operands err by up to 2⁻⁹ each, at random; through a whole model the outputs'
+// relative errors are 3.3e-3 to 1.2e-2 at full size, and 1.9e-2 in the worst tiny
+// case, whose sums are short.
+const BF16 = 3e-2
 
 // ErrNone is returned by Run when the directory has no case that Only selects.
 var ErrNone = errors.New("no golden case was selected")
