@@ -69,13 +69,18 @@ func set(names string) map[string]bool {
 func checkAssembly(name, src string) []string {
 	var faults []string
 	level := ""
-	for _, l := range []string{"avx2", "avx512"} {
+	for _, l := range []string{"avx2", "avx512", "avx512bf16", "amxbf16"} {
 		if strings.HasSuffix(name, "_"+l+"_amd64.s") {
 			level = strings.ToUpper(l)
 		}
 	}
 	if level == "" {
-		return []string{name + ": the name states no instruction set; want _avx2_amd64.s or _avx512_amd64.s"}
+		return []string{name + ": the name states no instruction set; want _avx2_amd64.s, _avx512_amd64.s, _avx512bf16_amd64.s or _amxbf16_amd64.s"}
+	}
+	for i, line := range strings.Split(src, "\n") {
+		if strings.Contains(line, "BYTE $") && (!strings.HasSuffix(level, "BF16") || !encoded.MatchString(line)) {
+			faults = append(faults, fmt.Sprintf("%s:%d: bytes that no comment names as an instruction of the level %s", name, i+1, level))
+		}
 	}
 	fns := parseAssembly(src)
 	if len(fns) == 0 {
@@ -142,6 +147,10 @@ func checkCode(f function, level string, bad func(line int, format string, args 
 	}
 }
 
+// encoded is a line of bytes with the one instruction that they are, one that Go's
+// assembler doesn't know and the levels of bfloat16 promise.
+var encoded = regexp.MustCompile(`^\t(BYTE \$0x[0-9a-f]{2}(; )?)+ // (LDTILECFG|TILERELEASE|TILELOADD|TILESTORED|TILEZERO|TDPBF16PS|VDPBF16PS|VCVTNE2?PS2BF16|PREFETCHW)( |$)`)
+
 // notBaseline are general instructions beyond x86-64-v1 and outside the
 // levels' guards.
 var notBaseline = regexp.MustCompile(`^(ANDN|BEXTR|BLSI|BLSR|BLSMSK|BZHI|LZCNT|TZCNT|POPCNT|MOVBE|MULX|PDEP|PEXT|RORX|SARX|SHLX|SHRX|ADCX|ADOX|CRC32|PCLMUL|AES|SHA|T[DI][LP]|LDTILE)`)
@@ -206,6 +215,13 @@ func TestAssemblyRulesFire(t *testing.T) {
 	}
 	require.Empty(t, checkAssembly("f_avx512_amd64.s", strings.ReplaceAll(strings.ReplaceAll(ok, "AVX2", "AVX512"), "Y0", "Z31")))
 	require.Contains(t, checkAssembly("f_avx512_amd64.s", strings.ReplaceAll(ok, "VMOVUPS (SI), Y0", "VDPBF16PS Z0, Z0, Z0"))[1], "VDPBF16PS is not known")
+	const bytes = "\tBYTE $0x62; BYTE $0xf2 // VDPBF16PS Z0, Z0, Z0\n\tVZEROUPPER"
+	for name, src := range map[string]string{"f_avx512bf16_amd64.s": bytes, "f_amxbf16_amd64.s": strings.ReplaceAll(bytes, "VDPBF16PS", "TDPBF16PS")} {
+		symbol := strings.ToUpper(strings.Split(name, "_")[1])
+		require.Empty(t, checkAssembly(name, strings.ReplaceAll(strings.ReplaceAll(ok, "AVX2", symbol), "\tVZEROUPPER", src)))
+	}
+	require.Contains(t, checkAssembly("f_avx2_amd64.s", strings.ReplaceAll(ok, "\tVZEROUPPER", bytes))[0], "no comment names")
+	require.Contains(t, checkAssembly("f_amxbf16_amd64.s", strings.ReplaceAll(ok, "\tRET", "\tBYTE $0x62 // magic\n\tRET"))[0], "no comment names")
 	require.Contains(t, checkAssembly("f_amd64.s", ok)[0], "states no instruction set")
 	require.Contains(t, checkAssembly("f_avx2_amd64.s", "")[0], "no function")
 }

@@ -56,7 +56,7 @@ func checkDispatch(sources map[string]string) []string {
 
 func (d *dispatch) assembly(file string, fn *ast.FuncDecl) {
 	name := fn.Name.Name
-	for _, l := range []string{"AVX512", "AVX2"} {
+	for _, l := range []string{"AVX512", "AVX2", "AVX512BF16", "AMXBF16"} {
 		if strings.HasSuffix(name, l) {
 			d.level[name] = l
 		}
@@ -125,7 +125,7 @@ func (d *dispatch) walk(n ast.Node, allowed, name string, report func(name, used
 		case *ast.CaseClause:
 			inner := allowed
 			if len(m.List) == 1 {
-				if s, ok := m.List[0].(*ast.SelectorExpr); ok && (strings.HasPrefix(s.Sel.Name, "AVX") || s.Sel.Name == "Portable") {
+				if s, ok := m.List[0].(*ast.SelectorExpr); ok && (strings.HasPrefix(s.Sel.Name, "AVX") || strings.HasPrefix(s.Sel.Name, "AMX") || s.Sel.Name == "Portable") {
 					inner = s.Sel.Name
 				}
 			}
@@ -138,7 +138,7 @@ func (d *dispatch) walk(n ast.Node, allowed, name string, report func(name, used
 			return false
 		case *ast.Ident:
 			l := d.level[m.Name]
-			if l == "" || l == allowed || allowed == anyLevel || l == "AVX2" && allowed == "AVX512" {
+			if l == "" || l == allowed || allowed == anyLevel || l == "AVX2" && allowed == "AVX512" || strings.HasPrefix(l, "AVX512") && strings.HasSuffix(allowed, "BF16") {
 				return true
 			}
 			if allowed != "" {

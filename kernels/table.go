@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"syntic/kernels/attn"
+	"syntic/kernels/bf16"
 	"syntic/kernels/conv"
 	"syntic/kernels/elem"
 	"syntic/kernels/gemm"
@@ -17,11 +18,16 @@ type Table struct {
 	Gemm *gemm.Kernel
 	Conv *conv.Kernel
 	Attn *attn.Kernel
+	BF16 *bf16.Kernel // products of bfloat16; nil where the level or the machine has none
 }
 
 // For returns the table of a level that this machine supports.
 func For(l isa.Level) Table {
-	return Table{ISA: l, Elem: elem.For(l), Norm: norm.For(l), Gemm: gemm.For(l), Conv: conv.For(l), Attn: attn.For(l)}
+	t := Table{ISA: l, Elem: elem.For(l), Norm: norm.For(l), Gemm: gemm.For(l), Conv: conv.For(l), Attn: attn.For(l)}
+	if l == isa.AVX512 {
+		t.BF16 = bf16.Best()
+	}
+	return t
 }
 
 // All returns the tables of the levels that this machine supports, slowest

@@ -103,8 +103,7 @@ func (a *app) machine() (m bench.Machine, threads int, err error) {
 		if err != nil {
 			return m, 0, err
 		}
-		level, threads := d.Table().ISA, d.Threads()
-		return bench.Describe(level, threads), threads, d.Close()
+		return bench.Describe(d), d.Threads(), d.Close()
 	}
 	d, err := a.openDevice()
 	if err != nil {

@@ -43,7 +43,7 @@ func (a *app) openCPU() (*cpu.Device, error) {
 	}
 	d, err := cpu.New(o)
 	if err != nil {
-		return nil, usagef("--isa or SYNTIC_ISA: %v", err)
+		return nil, usagef("--isa, SYNTIC_ISA or --precision: %v", err)
 	}
 	return d, nil
 }

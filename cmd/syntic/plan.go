@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"syntic/kernels/gemm"
 	"syntic/models/sd"
 	"syntic/tensor/cpu"
 	"syntic/tensor/graph"
@@ -45,7 +44,10 @@ func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s 
 		// Plain operations a second, of which Winograd's convolutions save many: on
 		// an AVX2 machine the UNet does as many as the peak of multiply-adds, the
 		// decoder 2.4 times as many, so its estimate is high.
-		rate = gemm.PeakFLOPS(c.Table().ISA, 20*time.Millisecond) * float64(c.Threads())
+		rate = c.PeakFLOPS(20*time.Millisecond) * float64(c.Threads())
+		if a.precision == "bf16" { // bounded by the memory of activations: a quarter of the tiles' peak
+			rate /= 4
+		}
 	}
 	plan := &drawPlan{Available: a.memory(d)}
 	weights := map[any]int{}

@@ -48,6 +48,18 @@ func TestRequiredLevel(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// What BF16 lists can be run, and comes with the level AVX512.
+func TestBF16(t *testing.T) {
+	ps := BF16()
+	if len(ps) == 0 {
+		t.Skip("NOT CHECKED: this CPU or system has no products of bfloat16")
+	}
+	require.True(t, Supported(AVX512))
+	require.NotContains(t, ps, NoProducts)
+	require.Equal(t, ps, BF16(), "asked twice")
+	require.IsIncreasing(t, ps)
+}
+
 func TestMachineFacts(t *testing.T) {
 	require.NotEmpty(t, Name())
 	require.Positive(t, Cores())

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"syntic/kernels/bf16"
 	"syntic/kernels/conv"
 	"syntic/kernels/elem"
 	"syntic/tensor/graph"
@@ -19,14 +20,18 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 	case WinogradF4:
 		maxError = conv.ErrorF4
 	}
-	o := conv.New(d.table.Conv, d.pool, conv.Spec{
+	s := conv.Spec{
 		Algorithm: algorithm,
 		N:         a.N, H: a.H, W: a.W, C: a.C, O: a.O, KH: a.KH, KW: a.KW,
 		StrideH: a.StrideH, StrideW: a.StrideW, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
 		PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right,
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
 		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.opts.Storage,
-	})
+	}
+	if d.opts.Precision == BF16 && bf16.FitsConv(s) {
+		return d.convBF16(op, s), nil
+	}
+	o := conv.New(d.table.Conv, d.pool, s)
 	w := &weight[*conv.Weights]{
 		key:   packKey{op.In[1].Param, o.WeightsKey()},
 		bytes: o.WeightBytes(),
@@ -43,14 +48,19 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 	}
 	bias := plain(op.In[2])
 	return &step{o.Workspace(), needs(w, bias), func(m *memory, ws []float32) run {
-		dst, x, residual, w, bias := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3]), w.get(), bias.get()
-		var norm *conv.Norm
-		if stats := m.f32(op.In[4]); stats != nil {
-			half := len(stats) / 2
-			norm = &conv.Norm{Scale: stats[:half], Shift: stats[half:]}
-		}
+		dst, x, residual, w, bias, norm := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3]), w.get(), bias.get(), m.norm(op.In[4])
 		return func() error { o.Run(dst, x, w, bias, residual, norm, ws); return nil }
 	}}, nil
+}
+
+// norm returns a convolution's prologue; nil for none.
+func (m *memory) norm(stats *graph.Node) *conv.Norm {
+	if stats == nil {
+		return nil
+	}
+	v := m.f32(stats)
+	half := len(v) / 2
+	return &conv.Norm{Scale: v[:half], Shift: v[half:]}
 }
 
 func (d *Device) maxPool(op *graph.Op, a *graph.MaxPoolOp) (graph.Step, error) {

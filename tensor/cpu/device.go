@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"syntic/kernels"
 	"syntic/kernels/gemm"
@@ -13,11 +14,26 @@ import (
 
 // Options choose how a device computes; the zero value is the fastest exact way.
 type Options struct {
-	ISA      string     // instruction set by name; "" follows SYNTIC_ISA, then the CPU
-	Threads  int        // workers; 0 means all allowed cores
-	Storage  gemm.DType // how packed matrices are stored: F32, or halves widened in the kernel
-	Winograd Winograd   // which of Winograd's algorithms convolutions may use
+	ISA       string     // instruction set by name; "" follows SYNTIC_ISA, then the CPU
+	Threads   int        // workers; 0 means all allowed cores
+	Precision Precision  // of products
+	Storage   gemm.DType // how packed matrices are stored: F32, or halves widened in the kernel
+	Winograd  Winograd   // which of Winograd's algorithms convolutions may use
 }
+
+// Precision says what the operands of products are rounded to.
+type Precision uint8
+
+// The precisions. With BF16 linear layers and convolutions round both operands
+// to bfloat16 and sum in float32, where the CPU has instructions for it: AMX or
+// AVX512_BF16; with AMX so does attention without a mask and of 16 queries or
+// more. Everything else, and what lies in memory between operations, stays
+// float32; so do grouped convolutions, those of fewer than 16 channels, and
+// products of two activations. Storage and Winograd count for those alone.
+const (
+	F32 Precision = iota
+	BF16
+)
 
 // Winograd says which of Winograd's algorithms 3×3 convolutions may use, where
 // they are cheaper than direct sums.
@@ -55,7 +71,7 @@ type stateMemory struct {
 var _ graph.Device = (*Device)(nil)
 
 // New returns a device. Errors: an instruction set that is unknown or that this
-// machine lacks.
+// machine lacks, or a precision that it has no instructions for.
 func New(o Options) (*Device, error) {
 	name := kernels.Select
 	if o.ISA == "" {
@@ -65,6 +81,9 @@ func New(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Precision == BF16 && t.BF16 == nil {
+		return nil, fmt.Errorf("precision bf16: %s with the instruction set %s: it takes avx512 and AMX-BF16 (with the system's leave) or AVX512_BF16", isa.Name(), t.ISA)
+	}
 	if o.Threads <= 0 {
 		o.Threads = isa.Cores()
 	}
@@ -72,7 +91,12 @@ func New(o Options) (*Device, error) {
 }
 
 // Name implements graph.Device.
-func (d *Device) Name() string { return "cpu " + d.table.ISA.String() }
+func (d *Device) Name() string {
+	if d.opts.Precision == BF16 {
+		return "cpu " + d.table.BF16.Products().String()
+	}
+	return "cpu " + d.table.ISA.String()
+}
 
 // Batch implements graph.Device: at 32, ViT-B/32 needs 28 MB.
 func (d *Device) Batch() int { return 32 }
@@ -82,6 +106,15 @@ func (d *Device) Threads() int { return d.pool.Workers() }
 
 // Table returns the kernels in use.
 func (d *Device) Table() kernels.Table { return d.table }
+
+// PeakFLOPS measures the operations a second that one core does in products of the
+// device's precision: their ceiling.
+func (d *Device) PeakFLOPS(t time.Duration) float64 {
+	if d.opts.Precision == BF16 {
+		return d.table.BF16.PeakFLOPS(t)
+	}
+	return gemm.PeakFLOPS(d.table.ISA, t)
+}
 
 // WeightBytes returns the memory that packed weights take so far.
 func (d *Device) WeightBytes() int {

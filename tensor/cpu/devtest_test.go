@@ -51,6 +51,21 @@ func TestHalfStorage(t *testing.T) {
 	}
 }
 
+// TestBF16 allows the rounding of both operands of a product to 8 bits, at every
+// layer of a program.
+func TestBF16(t *testing.T) {
+	if len(isa.BF16()) == 0 {
+		t.Skip("NOT CHECKED: this CPU or system has no products of bfloat16")
+	}
+	devtest.Suite{Open: open(Options{Precision: BF16}), Slack: 5000}.Run(t)
+}
+
+// TestBF16Needs: a device isn't opened with products that its kernels lack.
+func TestBF16Needs(t *testing.T) {
+	_, err := New(Options{ISA: "portable", Precision: BF16})
+	require.ErrorContains(t, err, "AVX512_BF16")
+}
+
 // TestWinograd lets convolutions choose an algorithm with a larger error.
 func TestWinograd(t *testing.T) {
 	each(t, func(t *testing.T, isa string) {

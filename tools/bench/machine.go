@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"syntic/kernels/elem"
-	"syntic/kernels/gemm"
 	"syntic/kernels/isa"
 	"syntic/kernels/par"
+	"syntic/tensor/cpu"
 )
 
 // Machine says where and by what a report was measured.
@@ -34,12 +34,13 @@ func DescribeGPU(device string) Machine {
 	return Machine{CPU: isa.Name(), Cores: isa.Cores(), GPU: device, OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Commit: Commit()}
 }
 
-// Describe measures the machine's ceilings for kernels of a level and a number
-// of threads, which takes about a second.
-func Describe(l isa.Level, threads int) Machine {
+// Describe measures the machine's ceilings for a device's kernels and number of
+// threads, which takes about a second.
+func Describe(d *cpu.Device) Machine {
+	l, threads := d.Table().ISA, d.Threads()
 	return Machine{
 		CPU: isa.Name(), Cores: isa.Cores(), ISA: l.String(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Commit: Commit(),
-		PeakGFLOPS: peakFLOPS(l, threads) / 1e9, TriadGBps: triad(l, threads, triadLen) / 1e9,
+		PeakGFLOPS: peakFLOPS(d) / 1e9, TriadGBps: triad(l, threads, triadLen) / 1e9,
 	}
 }
 
@@ -61,9 +62,9 @@ func Commit() string {
 
 // peakFLOPS returns the multiply-adds a second, each counted as two, of all
 // threads at once: cores that share units don't add up.
-func peakFLOPS(l isa.Level, threads int) float64 {
-	rates := make([]float64, threads)
-	together(threads, func(i int) { rates[i] = gemm.PeakFLOPS(l, 300*time.Millisecond) })
+func peakFLOPS(d *cpu.Device) float64 {
+	rates := make([]float64, d.Threads())
+	together(d.Threads(), func(i int) { rates[i] = d.PeakFLOPS(300 * time.Millisecond) })
 	sum := 0.0
 	for _, r := range rates {
 		sum += r

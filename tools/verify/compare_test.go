@@ -85,6 +85,30 @@ func TestCompareTakesTheWorst(t *testing.T) {
 	require.ErrorContains(t, err, "b isn't built yet")
 }
 
+// TestCompareLaxly: a device of less than float32 gets Options.Least, and nothing
+// is compared of a text that went another way; schedulers run no device.
+func TestCompareLaxly(t *testing.T) {
+	c := stored(t, map[string]ref{"a": {Tensor: "a", Shape: []int{1}, Tol: 1e-6}, "t": {Tensor: "t", Shape: []int{1}}}, f32("a", 1), i64("t", 7))
+	got := func(a float32, token int64) map[string]array {
+		return map[string]array{"a": values([]float32{a}, 1), "t": {shape: []int{1}, i64: []int64{token}}}
+	}
+	result := func(a float32, token int64) Result {
+		r, err := c.compare(got(a, token))
+		require.NoError(t, err)
+		return r
+	}
+	require.False(t, result(1.01, 7).Pass)
+	c.s.opts.Least = BF16
+	require.True(t, result(1.01, 7).Pass)
+	require.Equal(t, BF16, result(1.01, 7).Tol)
+	require.False(t, result(1.04, 7).Pass)
+	require.False(t, result(float32(math.NaN()), 7).Pass)
+	require.Contains(t, result(3, 8).Note, "not compared")
+	c.Model = "scheduler"
+	require.False(t, result(1.01, 7).Pass)
+	require.False(t, result(1, 8).Pass)
+}
+
 // TestBadGoldens checks that a manifest which doesn't fit its files is an error
 // of the case.
 func TestBadGoldens(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"syntic/kernels"
+	"syntic/kernels/isa"
 	"syntic/tensor/cpu"
 	"syntic/tensor/graph"
 	"syntic/weights"
@@ -107,6 +108,15 @@ func TestModels(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBF16 checks the models in bfloat16, those of a picture at full size too.
+func TestBF16(t *testing.T) {
+	if len(isa.BF16()) == 0 {
+		t.Skip("NOT CHECKED: this CPU or system has no products of bfloat16")
+	}
+	d := func() (graph.Device, error) { return cpu.New(cpu.Options{Precision: cpu.BF16}) }
+	replay(t, "^tiny/|^full/(clip/image|sdtext|detr/single|vae/.*_small)$", Options{Device: d, Least: BF16}, 60)
 }
 
 func TestPreprocessing(t *testing.T) { replay(t, "^pre/", Options{}, 55) }

@@ -1,0 +1,101 @@
+package bf16
+
+import (
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"syntic/kernels/elem"
+	"syntic/kernels/isa"
+)
+
+//go:generate go run ../_gen/bf16 -out .
+
+const (
+	cols = 32 // columns of a panel
+	deep = 32 // values of k that a step of the kernels takes
+)
+
+// Kernel is the micro-kernels of one kind of instructions.
+//
+// Concurrency: immutable; any number of goroutines may use it.
+type Kernel struct {
+	with isa.Products
+	rows int // of a group: the kernels read whole groups of rows
+	call int // most products of a row group and step in one call, which can't be preempted: 30 µs
+	elem *elem.Kernel
+}
+
+// For returns the kernels for these instructions.
+//
+// Panics: if this machine can't run them.
+func For(p isa.Products) *Kernel {
+	if !slices.Contains(isa.BF16(), p) {
+		panic(fmt.Sprintf("bf16: this CPU can't run %s", p))
+	}
+	if p == isa.AMXBF16 {
+		return &Kernel{p, 32, 1400, elem.For(isa.AVX512)}
+	}
+	return &Kernel{p, 12, 200, elem.For(isa.AVX512)}
+}
+
+// Best returns the fastest kernels of this machine, nil if it has none.
+func Best() *Kernel {
+	ps := isa.BF16()
+	if len(ps) == 0 {
+		return nil
+	}
+	return For(ps[len(ps)-1])
+}
+
+// Products returns the instructions.
+func (k *Kernel) Products() isa.Products { return k.with }
+
+// What a block does besides multiplying.
+const (
+	loadSums  = 1 << iota // add to the sums in memory
+	storeSums             // keep the sums and stop
+	addResidual
+	doReLU
+	stream // store past the caches: whole lines
+)
+
+// block is one call of a micro-kernel: rows of A by one panel, some steps of k.
+// Assembly reads it by offset.
+type block struct {
+	a         unsafe.Pointer // *uint16, row 0
+	lda       uintptr        // bytes
+	off       unsafe.Pointer // *int, for each step the bytes from a row's start to its 32 values
+	k         int            // steps, at least 1
+	b         unsafe.Pointer // *uint16, k × 16 pairs × 32 columns × 2
+	rows      int            // at least 1
+	sums      unsafe.Pointer // *float32, a group of rows × 32
+	sumStep   uintptr        // bytes from group to group
+	flags     int
+	cols      int
+	c         unsafe.Pointer // *float32
+	ldc       uintptr        // bytes
+	pixel     unsafe.Pointer // *int32, each row's place in c and res, negative for none
+	bias      unsafe.Pointer // *float32, cols
+	res       unsafe.Pointer // *float32
+	ldr       uintptr        // bytes
+	row       unsafe.Pointer // used by the assembly
+	ahead     unsafe.Pointer // fetched into L2 meanwhile, four lines a step of k (tiles only)
+	aheadStep uintptr        // bytes
+}
+
+// round returns the nearest bfloat16, ties to even; a NaN becomes quiet.
+func round(b uint32) uint16 {
+	if b&0x7fffffff > 0x7f800000 {
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// halves views the memory of f as bfloat16 values.
+func halves(f []float32) []uint16 {
+	return unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(f))), 2*len(f))
+}
+
+// up rounds n up to a multiple of m.
+func up(n, m int) int { return (n + m - 1) / m * m }

@@ -1,0 +1,53 @@
+package cpu
+
+import (
+	"syntic/kernels/bf16"
+	"syntic/kernels/conv"
+	"syntic/kernels/gemm"
+	"syntic/tensor/graph"
+	"syntic/weights"
+)
+
+// linearBF16 is linear in bfloat16.
+func (d *Device) linearBF16(op *graph.Op, a *graph.LinearOp) *step {
+	o := bf16.NewProduct(d.table.BF16, d.pool, gemm.Spec{
+		M: a.M, N: a.N, K: a.K, Act: a.Act, LDA: op.In[0].RowStride(), LDC: op.Out.RowStride(),
+	})
+	form := [...]string{graph.NK: " NK", graph.KN: " KN"}[a.Layout]
+	return d.productBF16(op, o, o.WeightsKey()+form, nil, func() (*bf16.Weights, error) {
+		m, err := matrix(op.In[1].Param, layouts[a.Layout], a.K, a.N)
+		if err != nil {
+			return nil, err
+		}
+		return o.Pack(m), nil
+	})
+}
+
+// convBF16 is conv in bfloat16.
+func (d *Device) convBF16(op *graph.Op, s conv.Spec) *step {
+	o := bf16.NewConv(d.table.BF16, d.pool, s)
+	return d.productBF16(op, o, o.WeightsKey(), op.In[4], func() (*bf16.Weights, error) {
+		v, err := op.In[1].Param.Float32s()
+		if err != nil {
+			return nil, err
+		}
+		return o.PackTaps(v), nil
+	})
+}
+
+// productBF16 is the step of either; stats is nil without a prologue.
+func (d *Device) productBF16(op *graph.Op, o *bf16.Op, form string, stats *graph.Node, pack func() (*bf16.Weights, error)) *step {
+	w := &weight[*bf16.Weights]{
+		key:   packKey{op.In[1].Param, form},
+		bytes: o.WeightBytes(),
+		make: func() (w *bf16.Weights, err error) {
+			err = weights.Guard(func() (err error) { w, err = pack(); return err })
+			return w, err
+		},
+	}
+	bias := plain(op.In[2])
+	return &step{o.Workspace(), needs(w, bias), func(m *memory, ws []float32) run {
+		dst, x, residual, w, bias, norm := m.f32(op.Out), m.f32(op.In[0]), m.f32(op.In[3]), w.get(), bias.get(), m.norm(stats)
+		return func() error { o.Run(dst, x, w, bias, residual, norm, ws); return nil }
+	}}
+}
