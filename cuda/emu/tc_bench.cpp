@@ -1,15 +1,13 @@
 //go:build ignore
 
 // Times the tensor-core kernels on a Hopper GPU at the models' shapes: one line a
-// kernel and shape, the median of 20 launches, f16, random data. Built by tc_gpu.sh.
+// kernel and shape, the median of 11 runs of 20 launches, f16, random data. Built by tc_gpu.sh.
 #include "tc_check.h"
 #include "../src/tc_attn.cu"
 #include "../src/tc_attn90.cu"
 #include "../src/tc_attn_short.cu"
-#include "../src/tc_conv3.cu"
-#include "../src/tc_conv90.cu"
 #include "../src/tc_convt90.cu"
-#include "../src/tc_gemm.cu"
+#include "../src/tc_finish.cu"
 #include "../src/tc_gemm90.cu"
 #include "../src/tc_norm.cu"
 
@@ -33,16 +31,30 @@ template <class T> static T *device(size_t n) {
 template <class F> static void report(const std::string &what, double flops, double bytes, F go) {
   cudaEvent_t a, b;
   cudaEventCreate(&a), cudaEventCreate(&b);
-  std::vector<float> ms(20);
-  for (int i = 0; i < 3; i++) go();
-  for (float &m : ms) cudaEventRecord(a), go(), cudaEventRecord(b), cudaEventSynchronize(b), cudaEventElapsedTime(&m, a, b);
+  std::vector<float> ms(11);
+  for (int i = 0; i < 20; i++) go();
+  for (float &m : ms) {
+    cudaEventRecord(a, 0);
+    for (int i = 0; i < 20; i++) go();
+    cudaEventRecord(b, 0), cudaEventSynchronize(b), cudaEventElapsedTime(&m, a, b), m /= 20;
+  }
   cudaError_t e = cudaGetLastError();
   std::sort(ms.begin(), ms.end());
   if (e != cudaSuccess) printf("%-64s %s\n", what.c_str(), cudaGetErrorString(e)), exit(1);
-  if (flops) printf("%-64s %8.1f us %7.1f TFLOP/s\n", what.c_str(), ms[10] * 1e3, flops / ms[10] / 1e9);
-  else printf("%-64s %8.1f us %7.1f GB/s\n", what.c_str(), ms[10] * 1e3, bytes / ms[10] / 1e6);
+  if (flops) printf("%-64s %8.1f us %7.1f TFLOP/s\n", what.c_str(), ms[5] * 1e3, flops / ms[5] / 1e9);
+  else printf("%-64s %8.1f us %7.1f GB/s\n", what.c_str(), ms[5] * 1e3, bytes / ms[5] / 1e6);
 }
 template <class K> static void allow(K k, int shared) { cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, shared); }
+
+// A tile of tc_gemm90.cu's and tc_convt90.cu's kernels.
+struct HopperTile { const char *name; int bm, bn, st; void (*gemm)(TMap, TMap, GemmArgs); void (*conv)(TMap, TMap, TMap, ConvArgs); };
+static const HopperTile hopper[] = {{"128x128", 128, 128, 6, tc_gemm90_f16_128x128, tc_convt90_f16_128x128}, {"128x160", 128, 160, 5, tc_gemm90_f16_128x160, tc_convt90_f16_128x160},
+    {"256x128", 256, 128, 4, tc_gemm90_f16_256x128, tc_convt90_f16_256x128}, {"256x160", 256, 160, 3, tc_gemm90_f16_256x160, tc_convt90_f16_256x160},
+    {"turns128", 128, 128, 6, tc_gemm90_f16_turns128, tc_convt90_f16_turns128}, {"turns160", 128, 160, 5, tc_gemm90_f16_turns160, tc_convt90_f16_turns160}};
+static void finish_splits(const Epilogue &e, const float *part, int M, int N, int splits) {
+  FinishArgs f = {e, part, M, N, splits, 0};
+  tc_finish_f16<<<(M * ((N + 7) / 8) + 255) / 256, 256>>>(f);
+}
 
 static void gemm_shape(int M, int K, int N, bool geglu) {
   uint16_t *A = device<uint16_t>((size_t)M * K), *W = device<uint16_t>((size_t)N * K), *C = device<uint16_t>((size_t)M * N);
@@ -51,64 +63,48 @@ static void gemm_shape(int M, int K, int N, bool geglu) {
   int out = geglu ? N / 2 : N;
   g.e = {C, bias, 0, 0, out, out, out, 1, 0, geglu ? OUT_GEGLU : 0, 1};
   g.A = A, g.W = W, g.M = M, g.Nw = N, g.K = K, g.lda = g.ldw = K;
-  struct { const char *name; void (*k)(TMap, TMap, GemmArgs); int bm, bn, st; } hopper[] = {{"90 128x128", tc_gemm90_f16_128x128, 128, 128, 6}, {"90 128x160", tc_gemm90_f16_128x160, 128, 160, 5},
-      {"90 256x128", tc_gemm90_f16_256x128, 256, 128, 4}, {"90 256x160", tc_gemm90_f16_256x160, 256, 160, 3}};
-  auto name = [&](const char *k, int s) { return std::string("gemm ") + std::to_string(M) + "x" + std::to_string(K) + "x" + std::to_string(N) + (geglu ? " geglu " : " ") + k + " splits " + std::to_string(s); };
+  auto name = [&](const char *k, int s) { return std::string("gemm ") + std::to_string(M) + "x" + std::to_string(K) + "x" + std::to_string(N) + (geglu ? " geglu 90 " : " 90 ") + k + " splits " + std::to_string(s); };
   double flops = 2.0 * M * N * K;
   for (auto &h : hopper)
     for (int s : {1, 2, 4, 8}) {
       int tiles = ((M + h.bm - 1) / h.bm) * ((N + h.bn - 1) / h.bn);
-      if (s > 1 && (tiles * (s / 2) >= sms || K / 64 < 2 * s)) break;
-      g.splits = s, g.part = device<float>((size_t)tiles * s * h.bm * h.bn), g.count = device<unsigned>(tiles);
+      if (s > 1 && (tiles * s > sms || K / 64 < 4 * s)) break;
+      g.splits = s, g.part = device<float>((size_t)s * M * N);
       TMap ta = tensor_map(A, K, M, K * 2, h.bm), tw = tensor_map(W, K, N, K * 2, h.bn);
       int sh = h.st * (h.bm + h.bn) * 128 + 20480 + 128;
-      allow(h.k, sh);
-      report(name(h.name, s), flops, 0, [&] { h.k<<<std::min(sms, tiles * s), 384, sh>>>(ta, tw, g); });
-      cudaFree(g.part), cudaFree(g.count);
+      allow(h.gemm, sh);
+      report(name(h.name, s), flops, 0, [&] {
+        h.gemm<<<std::min(sms, tiles * s), 384, sh>>>(ta, tw, g);
+        if (s > 1) finish_splits(g.e, g.part, M, N, s);
+      });
+      cudaFree(g.part);
     }
-  g.splits = 1;
-  allow(tc_gemm_f16_128, TC_STAGES * 16384);
-  report(name("mma 128", 1), flops, 0, [&] { tc_gemm_f16_128<<<((M + 127) / 128) * ((N + 127) / 128), 128, TC_STAGES * 16384>>>(g); });
-  report(name("mma 64", 1), flops, 0, [&] { tc_gemm_f16_64<<<((M + 63) / 64) * ((N + 63) / 64), 128, TC_STAGES * 8192>>>(g); });
   cudaFree(A), cudaFree(W), cudaFree(C), cudaFree(bias);
 }
-static void conv_shape(int N, int H, int C, int O, bool norm) {
+static void conv_shape(int N, int H, int C, int O) {
   size_t M = (size_t)N * H * H;
   uint16_t *x = device<uint16_t>(M * C), *W = device<uint16_t>((size_t)O * 9 * C), *y = device<uint16_t>(M * O);
-  float *scale = device<float>((size_t)N * C), *bias = device<float>(O);
+  float *bias = device<float>(O);
   ConvArgs g = {};
   g.e = {y, bias, 0, 0, O, O, O, H * H, 0, 0, 1};
-  g.x = x, g.W = W, g.scale = norm ? scale : 0, g.shift = scale, g.N = N, g.H = g.Wd = g.OH = g.OW = H, g.C1 = C, g.O = O, g.KH = g.KW = 3;
-  g.stride = g.dil = g.padT = g.padL = 1, g.norm_act = ACT_SILU;
-  auto name = [&](const char *k, int s) { return std::string("conv3x3 ") + std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + " " + std::to_string(C) + "->" + std::to_string(O) + (norm ? " norm " : " ") + k + " splits " + std::to_string(s); };
+  g.N = N, g.H = g.Wd = g.OH = g.OW = H, g.C1 = C, g.O = O, g.KH = g.KW = 3, g.stride = g.dil = g.padT = g.padL = 1;
+  auto name = [&](const char *k, int s) { return std::string("conv3x3 ") + std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + " " + std::to_string(C) + "->" + std::to_string(O) + " taps " + k + " splits " + std::to_string(s); };
   double flops = 18.0 * M * C * O;
-  int places = ((H + 7) / 8) * (H > 8 ? (H + 15) / 16 * N : (N + 1) / 2);
-  for (int bn : {128, 160})
-    for (int s : {1, 2, 4, 8, 16}) {
-      int tiles = places * ((O + bn - 1) / bn), sh = 51200 + 6 * bn * 128 + 20480 + 128;
-      if (s > 1 && (tiles * (s / 2) >= sms || C / 64 < s)) break;
-      g.splits = s, g.part = device<float>((size_t)tiles * s * 128 * bn), g.count = device<unsigned>(tiles);
-      TMap tw = tensor_map(W, 9 * C, O, 18 * C, bn);
-      auto k = bn == 128 ? tc_conv90_f16_128 : tc_conv90_f16_160;
-      allow(k, sh);
-      report(name(bn == 128 ? "90 128" : "90 160", s), flops, 0, [&] { k<<<std::min(sms, tiles * s), 384, sh>>>(tw, g); });
-      cudaFree(g.part), cudaFree(g.count);
+  for (auto &h : hopper)
+    for (int s : {1, 2, 4, 8, 13}) {
+      int bw = std::min(H, 32), bh = std::min(H, h.bm / bw), images = h.bm / bw / bh, sh = h.st * (h.bm + h.bn) * 128 + 20480 + 128;
+      int tiles = ((H + bw - 1) / bw) * ((H + bh - 1) / bh) * ((N + images - 1) / images) * ((O + h.bn - 1) / h.bn);
+      if (bw * bh * images != h.bm || (s > 1 && tiles * s > sms)) break;
+      g.splits = s, g.part = device<float>((size_t)s * M * O), g.box = bw | bh << 16;
+      TMap tx = picture_map(x, N, H, H, C, bw, bh, images, 1), tw = tensor_map(W, 9 * C, O, 18 * C, h.bn);
+      allow(h.conv, sh);
+      report(name(h.name, s), flops, 0, [&] {
+        h.conv<<<std::min(sms, tiles * s), 384, sh>>>(tx, tx, tw, g);
+        if (s > 1) finish_splits(g.e, g.part, (int)M, O, s);
+      });
+      cudaFree(g.part);
     }
-  struct { const char *name; void (*k)(TMap, TMap, TMap, ConvArgs); int bm, bn, st; } taps[] = {{"taps 128x128", tc_convt90_f16_128x128, 128, 128, 6}, {"taps 128x160", tc_convt90_f16_128x160, 128, 160, 5},
-      {"taps 256x128", tc_convt90_f16_256x128, 256, 128, 4}, {"taps 256x160", tc_convt90_f16_256x160, 256, 160, 3}};
-  for (auto &v : taps) {
-    int bw = std::min(H, 32), bh = std::min(H, v.bm / bw), images = v.bm / bw / bh, sh = v.st * (v.bm + v.bn) * 128 + 20480 + 128;
-    if (bw * bh * images != v.bm) continue;
-    int tiles = ((H + bw - 1) / bw) * ((H + bh - 1) / bh) * ((N + images - 1) / images) * ((O + v.bn - 1) / v.bn);
-    g.splits = 1, g.box = bw | bh << 16;
-    TMap tx = picture_map(x, N, H, H, C, bw, bh, images, 1), tw = tensor_map(W, 9 * C, O, 18 * C, v.bn);
-    allow(v.k, sh);
-    report(name(v.name, 1), flops, 0, [&] { v.k<<<std::min(sms, tiles), 384, sh>>>(tx, tx, tw, g); });
-  }
-  int sh = 25600 + TC_STAGES * 8192;
-  allow(tc_conv3_f16_128, sh);
-  report(name("mma 128", 1), flops, 0, [&] { tc_conv3_f16_128<<<places * ((O + 127) / 128), 128, sh>>>(g); });
-  cudaFree(x), cudaFree(W), cudaFree(y), cudaFree(scale), cudaFree(bias);
+  cudaFree(x), cudaFree(W), cudaFree(y), cudaFree(bias);
 }
 static void attn_shape(int B, int H, int D, int LQ, int LK) {
   int S = H * D;
@@ -169,11 +165,11 @@ int main() {
     for (int i = 0; i < 4; i++) {
       int h = 64 >> i, c = i == 0 ? 320 : i == 1 ? 640 : 1280;
       gemm_shape(b * h * h, c, c, false), gemm_shape(b * h * h, c, 8 * c, true), gemm_shape(b * h * h, 4 * c, c, false);
-      conv_shape(b, h, c, c, true);
+      conv_shape(b, h, c, c);
       norm_shape(b, h, c);
       if (i < 3) attn_shape(b, 8, c / 8, h * h, h * h), attn_shape(b, 8, c / 8, h * h, 77);
     }
-  conv_shape(1, 64, 512, 512, true), conv_shape(1, 128, 512, 512, true), conv_shape(1, 256, 256, 256, true), conv_shape(1, 512, 128, 128, true), conv_shape(1, 512, 128, 128, false);
+  conv_shape(1, 64, 512, 512), conv_shape(1, 128, 512, 512), conv_shape(1, 256, 256, 256), conv_shape(1, 512, 128, 128);
   attn_shape(1, 1, 512, 4096, 4096), attn_shape(64, 12, 64, 50, 50);
   return 0;
 }
