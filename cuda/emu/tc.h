@@ -91,6 +91,7 @@ void mb_init(uint32_t b, int n);
 void mb_arrive(uint32_t b, int bytes);
 void mb_wait(uint32_t b, int parity);
 void tma_load4(uint32_t d, const TMap *m, uint32_t bar, int c, int x, int y, int n);
+static inline void tma_fetch(const TMap *) {}
 static inline void tma_load(uint32_t d, const TMap *m, uint32_t bar, int x, int y) { tma_load4(d, m, bar, x, y, 0, 0); }
 void wgmma(bool bf, int n, bool fresh, bool turned, float *d, const uint32_t *a, uint64_t da, uint64_t db);
 void wgmma_commit();
@@ -136,6 +137,7 @@ DEV uint4 ldg128(const void *p) { aligned(p, 16); uint4 v; memcpy(&v, p, 16); re
 DEV float4 ldg128f(const void *p) { aligned(p, 16); float4 v; memcpy(&v, p, 16); return v; }
 DEV float4 ldcg128f(const void *p) { return ldg128f(p); }
 DEV float2 ldcg64f(const void *p) { aligned(p, 8); float2 v; memcpy(&v, p, 8); return v; }
+DEV float2 ldg64f(const void *p) { return ldcg64f(p); }
 DEV void stg128(void *p, uint4 v) { aligned(p, 16); memcpy(p, &v, 16); }
 DEV void stg128f(void *p, float4 v) { aligned(p, 16); memcpy(p, &v, 16); }
 

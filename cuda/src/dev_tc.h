@@ -47,6 +47,7 @@ DEV float bits_f32(uint32_t v) { return __uint_as_float(v); }
 DEV float fmax_nan(float a, float b) { float y; asm("max.NaN.f32 %0, %1, %2;" : "=f"(y) : "f"(a), "f"(b)); return y; }
 DEV uint4 ldg128(const void *p) { return *(const uint4 *)p; }
 DEV float4 ldg128f(const void *p) { return *(const float4 *)p; }
+DEV float2 ldg64f(const void *p) { return *(const float2 *)p; }
 // ldcg128f reads past the L1 cache: what another block has just written.
 DEV float4 ldcg128f(const void *p) { return __ldcg((const float4 *)p); }
 DEV float2 ldcg64f(const void *p) { return __ldcg((const float2 *)p); }
@@ -125,6 +126,8 @@ DEV void mb_wait(smem_t b, int parity) {
 DEV void tma_load(smem_t d, const TMap *m, smem_t bar, int x, int y) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(d), "l"(m), "r"(bar), "r"(x), "r"(y) : "memory");
 }
+// tma_fetch brings the map itself nearer.
+DEV void tma_fetch(const TMap *m) { asm volatile("prefetch.tensormap [%0];" ::"l"(m) : "memory"); }
 // tma_load4 does so for a map of four dimensions: channels, pixels, rows, pictures.
 DEV void tma_load4(smem_t d, const TMap *m, smem_t bar, int c, int x, int y, int n) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(d), "l"(m), "r"(bar), "r"(c), "r"(x), "r"(y), "r"(n) : "memory");

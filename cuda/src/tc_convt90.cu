@@ -34,12 +34,13 @@ template <int BM, int BN> struct ConvWork {
     int r = it.bm / wide;
     *x = (it.bm - r * wide) * bw, *n = r / high * images, *y = (r - r / high * high) * bh;
   }
-  DEV_M void load(const Item &it, int k, smem_t a, smem_t w, smem_t bar) const {
+  DEV_M void fetch() const { tma_fetch(ta), tma_fetch(tw); }
+  DEV_M void loadW(const Item &it, int k, smem_t w, smem_t bar) const { tma_load(w, tw, bar, k * 64, it.bn * BN); }
+  DEV_M void loadA(const Item &it, int k, smem_t a, smem_t bar) const {
     int x, y, n, tap = k / blocks, c = (k - tap * blocks) * 64, ky = tap / g.KW, kx = tap - ky * g.KW;
     corner(it, &x, &y, &n);
     bool second = c >= g.C1;
     tma_load4(a, second ? tb : ta, bar, second ? c - g.C1 : c, x * g.stride - g.padL + kx * g.dil, y * g.stride - g.padT + ky * g.dil, n);
-    tma_load(w, tw, bar, k * 64, it.bn * BN);
   }
   DEV_M Epilogue epilogue(const Item &it) const { return g.splits > 1 ? tc_partial(g.part, it.split, g.N * g.OH * g.OW, g.O) : g.e; }
   DEV_M int row(const Item &it, int r) const {

@@ -13,8 +13,9 @@
 // Item is a tile of the result and its share of the steps along K, 64 each.
 struct Item { int bm, bn, k0, k1, split; };
 
-// Work gives: items(); item(i); load(it, k, a, w, bar): step k of the item's tiles of A and
-// W; epilogue(it); row(it, r): the result's row of tile row r, or -1.
+// Work gives: items(); item(i); loadA(it, k, a, bar) and loadW(it, k, w, bar): step k of the
+// item's tiles; fetch(): the maps; epilogue(it); row(it, r): the result's row of tile row
+// r, or -1.
 template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
   static constexpr int BM = (TURNS ? 64 : 128) * MB, A_BYTES = BM * 128, STAGE = A_BYTES + BN * 128;
   typedef Output<BF, BM, BN, 16 * MB, BN, TURNS ? 128 : 256, 64> Out;
@@ -25,26 +26,42 @@ template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
     if (threadIdx.x == 0) {
       for (int i = 0; i < ST; i++) mb_init(full + i * 8, 1), mb_init(empty + i * 8, TURNS ? 4 : 8); // a warp each
       mb_fence_init();
+      work.fetch();
     }
     __syncthreads();
     pdl_launch();
-    pdl_wait();
     int stage = 0, phase = 0, items = work.items();
     auto next = [&] { if (++stage == ST) stage = 0, phase ^= 1; };
     if (threadIdx.x < 128) {
       regs_less<40>();
-      if (threadIdx.x == 0)
+      if (threadIdx.x == 0) {
+        // Weights don't depend on the launches before: the first ones come meanwhile.
+        int ahead = 0;
+        if ((int)blockIdx.x < items) {
+          Item it = work.item(blockIdx.x);
+          for (; ahead < ST && it.k0 + ahead < it.k1; ahead++) {
+            mb_expect(full + ahead * 8, STAGE);
+            work.loadW(it, it.k0 + ahead, s0 + ahead * STAGE + A_BYTES, full + ahead * 8);
+          }
+        }
+        pdl_wait();
         for (int i = blockIdx.x; i < items; i += gridDim.x) {
           Item it = work.item(i);
           for (int k = it.k0; k < it.k1; k++, next()) {
-            mb_wait(empty + stage * 8, phase ^ 1);
-            mb_expect(full + stage * 8, STAGE);
-            work.load(it, k, s0 + stage * STAGE, s0 + stage * STAGE + A_BYTES, full + stage * 8);
+            if (ahead) ahead--;
+            else {
+              mb_wait(empty + stage * 8, phase ^ 1);
+              mb_expect(full + stage * 8, STAGE);
+              work.loadW(it, k, s0 + stage * STAGE + A_BYTES, full + stage * 8);
+            }
+            work.loadA(it, k, s0 + stage * STAGE, full + stage * 8);
           }
         }
+      }
       return;
     }
     regs_more<232>();
+    pdl_wait();
     int t = threadIdx.x - 128, wg = t >> 7, w = t >> 5 & 3, turn = 0;
     for (int i = blockIdx.x; i < items; i += gridDim.x, turn ^= 1) {
       Item it = work.item(i);

@@ -32,10 +32,9 @@ template <int BM, int BN> struct GemmWork {
     tc_split(steps, g.splits, it.split, &it.k0, &it.k1);
     return it;
   }
-  DEV_M void load(const Item &it, int k, smem_t a, smem_t w, smem_t bar) const {
-    tma_load(a, ta, bar, k * 64, it.bm * BM);
-    tma_load(w, tw, bar, k * 64, it.bn * BN);
-  }
+  DEV_M void fetch() const { tma_fetch(ta), tma_fetch(tw); }
+  DEV_M void loadA(const Item &it, int k, smem_t a, smem_t bar) const { tma_load(a, ta, bar, k * 64, it.bm * BM); }
+  DEV_M void loadW(const Item &it, int k, smem_t w, smem_t bar) const { tma_load(w, tw, bar, k * 64, it.bn * BN); }
   DEV_M Epilogue epilogue(const Item &it) const { return g.splits > 1 ? tc_partial(g.part, it.split, g.M, g.Nw) : g.e; }
   DEV_M int row(const Item &it, int r) const {
     int m = it.bm * BM + r;

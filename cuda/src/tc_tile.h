@@ -59,6 +59,11 @@ DEV Epilogue tc_partial(float *part, int split, int M, int N) {
   return e;
 }
 
+// tc_whole reports whether rows are whole words and the activation a quick one.
+DEV bool tc_whole(const Epilogue &e) {
+  return !((e.N | e.ldc | e.ldr) & 7) && !((size_t)e.bias & 15) && e.alpha == 1.0f && (e.act == ACT_NONE || e.act == ACT_RELU || e.act == ACT_SILU || e.act == ACT_QUICKGELU);
+}
+
 // The arguments of the GEMMs (tc_gemm.cu, tc_gemm90.cu) and the convolutions.
 struct GemmArgs {
   Epilogue e;
@@ -127,6 +132,10 @@ template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> s
       __threadfence();
       if (t == 0) *count = 0; // for the next launch
     }
+    if (splits == 1 && tc_whole(e)) {
+      whole(acc, st, lane, wm, wn, e, n0, row);
+      return;
+    }
 #pragma unroll 1
     for (int b = 0; b < BLOCKS; b++) {
       if (splits == 1) stage(acc, st, b);
@@ -155,6 +164,75 @@ private:
   static constexpr int BLOCKS = (WM / 16) * (WN / 32);
   static DEV_M void add8(float *v, float4 a, float4 b) {
     v[0] += a.x, v[1] += a.y, v[2] += a.z, v[3] += a.w, v[4] += b.x, v[5] += b.y, v[6] += b.z, v[7] += b.w;
+  }
+  // whole writes a tile for an epilogue that tc_whole knows. The loop over blocks stays
+  // rolled, so that its code stays in the instruction cache; only what reads the sums
+  // is there for every block.
+  template <class Row> static DEV_M void whole(Acc &acc, smem_t st, int lane, int wm, int wn, const Epilogue &e, int n0, Row row) {
+    bool gated = e.flags & OUT_GEGLU;
+#pragma unroll 1
+    for (int b = 0; b < BLOCKS; b++) {
+      int n = n0 + wn + b % (WN / 32) * 32, r0 = wm + b / (WN / 32) * STEP;
+      if (gated) {
+        gate(acc, st, b, e, n);
+        int r = lane >> 1, c = (lane & 1) * 8;
+        smem_t at = st + ((r * 40 + c) << 2);
+        finish8(e, row(r0 + r), (n >> 1) + c, lds128f(at), lds128f(at + 16), 0);
+        continue;
+      }
+      stage(acc, st, b);
+      int r = lane >> 2, c = (lane & 3) * 8;
+      smem_t at = st + ((r * 40 + c) << 2);
+      float4 a0 = lds128f(at), a1 = lds128f(at + 16), b0 = lds128f(at + 8 * 160), b1 = lds128f(at + 8 * 160 + 16);
+      int m0 = row(r0 + r), m1 = row(r0 + r + 8);
+      finish8(e, m0, n + c, a0, a1, e.bias);
+      finish8(e, m1, n + c, b0, b1, e.bias);
+    }
+  }
+  // gate stages 16 x 16 products of values and their gates' GELU.
+  static DEV_M void gate(Acc &acc, smem_t st, int b, const Epilogue &e, int n) {
+    int lane = threadIdx.x & 31;
+    smem_t p = st + (((lane >> 2) * 40 + (lane & 3) * 2) << 2);
+    float2 bv[2], bg[2];
+#pragma unroll
+    for (int t = 0; t < 2; t++) {
+      int c = n + t * 8 + (lane & 3) * 2;
+      bool in = e.bias && c >> 1 < e.N;
+      bv[t] = in ? ldg64f(e.bias + c) : make_float2(0, 0), bg[t] = in ? ldg64f(e.bias + c + 16) : make_float2(0, 0);
+    }
+    __syncwarp();
+#pragma unroll
+    for (int i = 0; i < BLOCKS; i++)
+      if (i == b) {
+#pragma unroll
+        for (int t = 0; t < 2; t++) {
+          const float *a = acc[i / (WN / 32)][i % (WN / 32) * 4 + t], *g = acc[i / (WN / 32)][i % (WN / 32) * 4 + t + 2];
+          sts64(p + t * 32, (a[0] + bv[t].x) * tc_gelu(g[0] + bg[t].x), (a[1] + bv[t].y) * tc_gelu(g[1] + bg[t].y));
+          sts64(p + t * 32 + 8 * 160, (a[2] + bv[t].x) * tc_gelu(g[2] + bg[t].x), (a[3] + bv[t].y) * tc_gelu(g[3] + bg[t].y));
+        }
+      }
+    __syncwarp();
+  }
+  // finish8 ends 8 whole columns of one row.
+  static DEV_M void finish8(const Epilogue &e, int m, int n, float4 a, float4 b, const float *bias) {
+    if (m < 0 || n >= e.N) return;
+    float v[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
+    if (bias) add8(v, ldg128f(bias + n), ldg128f(bias + n + 4));
+    add_half(e.each, e.each ? (size_t)(m / e.each_rows) * e.N + n : 0, true, 8, v);
+    add_half(e.R, (size_t)m * e.ldr + n, true, 8, v);
+    if (e.act == ACT_RELU) {
+#pragma unroll
+      for (int i = 0; i < 8; i++) v[i] = v[i] < 0 ? 0.0f : v[i];
+    } else if (e.act) {
+      float k = e.act == ACT_SILU ? 1.0f : 1.702f;
+#pragma unroll
+      for (int i = 0; i < 8; i++) v[i] = tc_gate(v[i], k);
+    }
+    size_t at = (size_t)m * e.ldc + n;
+    if (e.flags & OUT_F32) {
+      float *c = (float *)e.C + at;
+      stg128f(c, make_float4(v[0], v[1], v[2], v[3])), stg128f(c + 4, make_float4(v[4], v[5], v[6], v[7]));
+    } else stg128((uint16_t *)e.C + at, pack8<BF>(v));
   }
   // stage puts block b of the warp's sums, 16 x 32, into rows of 40 floats. Each
   // block has its own predicated stores: registers have no run-time index.
