@@ -42,13 +42,17 @@ func (a *app) verify(ctx context.Context, dir, only string) (err error) {
 	if err != nil {
 		return usagef("--only: %v", err)
 	}
-	passed, failed := 0, 0
+	passed, failed, skipped := 0, 0, 0
 	var printErr error
 	err = verify.Run(ctx, dir, verify.Options{Only: filter, Least: a.leastTolerance(), Device: a.openDevice}, func(r verify.Result) {
 		word := "pass"
-		if r.Pass {
+		switch {
+		case r.Skipped:
+			skipped++
+			word = "skip"
+		case r.Pass:
 			passed++
-		} else {
+		default:
 			failed++
 			word = "FAIL"
 		}
@@ -62,11 +66,15 @@ func (a *app) verify(ctx context.Context, dir, only string) (err error) {
 	if err = errors.Join(err, printErr); err != nil {
 		return err
 	}
-	if passed+failed == 0 {
+	if passed+failed+skipped == 0 {
 		return fmt.Errorf("%s: no case matches %q", dir, only)
 	}
 	if !a.json && !a.quiet {
-		fmt.Fprintf(a.err, "%d passed, %d failed\n", passed, failed)
+		fmt.Fprintf(a.err, "%d passed, %d failed", passed, failed)
+		if skipped > 0 {
+			fmt.Fprintf(a.err, ", %d skipped", skipped)
+		}
+		fmt.Fprintln(a.err)
 	}
 	if failed > 0 {
 		return errReported

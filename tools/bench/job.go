@@ -93,10 +93,15 @@ func (j *job) warm(ctx context.Context) (float64, error) {
 // normal returns n numbers of the standard normal distribution.
 func normal(r *rand.Rand, n int) []float32 {
 	v := make([]float32, n)
+	fill(r, v)
+	return v
+}
+
+// fill writes numbers of the standard normal distribution.
+func fill(r *rand.Rand, v []float32) {
 	for i := range v {
 		v[i] = float32(r.NormFloat64())
 	}
-	return v
 }
 
 // random returns a generator: equal workloads get equal numbers.

@@ -59,10 +59,13 @@ func prepareCLIP(d graph.Device, w Work, config string) (*job, error) {
 	features := make([]float32, w.Bt*c.Projection)
 	j := &job{free: func() error { return errors.Join(m.Close(), src.Close()) }}
 	if w.Model == "clip_vision" {
-		pixels := normal(r, w.Bt*c.Vision.Image*c.Vision.Image*3)
-		j.run = func(ctx context.Context) error { return m.ImageFeatures(ctx, features, pixels) }
-		_, err = m.ImageProgram(w.Bt) // weights are packed now, as peers load theirs
-		return j, err
+		p, err := m.ImageProgram(w.Bt) // weights are packed now, as peers load theirs
+		if err != nil {
+			return nil, err
+		}
+		fill(r, p.F32("pixel_values")) // where the program reads them, as peers' lie
+		j.run = p.Run
+		return j, nil
 	}
 	if w.Len < 2 || w.Len > c.Text.Positions {
 		return nil, fmt.Errorf("model workload %q: texts of %d tokens; 2 to %d are possible", w.Name, w.Len, c.Text.Positions)
@@ -91,14 +94,12 @@ func prepareDETR(d graph.Device, w Work, config string, height, width int) (*job
 	if err != nil {
 		return nil, err
 	}
-	pixels := normal(random(), w.Bt*height*width*3)
-	j := &job{free: func() error { return errors.Join(m.Close(), src.Close()) }}
-	j.run = func(ctx context.Context) error {
-		_, err := m.Run(ctx, pixels, nil, w.Bt, height, width)
-		return err
+	p, err := m.Program(w.Bt, height, width, false)
+	if err != nil {
+		return nil, err
 	}
-	_, err = m.Program(w.Bt, height, width, false)
-	return j, err
+	fill(random(), p.F32("pixel_values"))
+	return &job{run: p.Run, free: func() error { return errors.Join(m.Close(), src.Close()) }}, nil
 }
 
 // captioner is a language model and the projection of a CLIP feature to its

@@ -20,7 +20,9 @@ type Result struct {
 	RelErr float64 `json:"relerr"`
 	Tol    float64 `json:"tol"`
 	Pass   bool    `json:"pass"`
-	Note   string  `json:"note"` // the worst output's name, or what went wrong
+	// Skipped says that the case could not be compared: see Options.Least.
+	Skipped bool   `json:"skipped,omitempty"`
+	Note    string `json:"note"` // the worst output's name, or what went wrong
 }
 
 // Options choose the cases and what runs them.
