@@ -63,17 +63,27 @@ KERNEL(256) conv_64(CONV) { conv<4>(CONV_ARGS); }
 KERNEL(256) conv_128(CONV) { conv<8>(CONV_ARGS); }
 
 // y[N,OH,OW,C] is the largest value under each K×K window; a NaN stays. A thread
-// makes one value.
-KERNEL(256) max_pool(Out y, In x, int H, int W, int C, int K, int stride, int pad, int OH, int OW, int count) {
+// makes four channels where C is a multiple of four and x and y allow it, else one; count
+// is the threads.
+KERNEL(256) max_pool(Out y, In x, int H, int W, int C, int K, int stride, int pad, int OH, int OW, int each, int count) {
   grid_wait();
   int i = blockIdx.x * 256 + threadIdx.x;
   if (i >= count) return;
-  int c = i % C, q = i / C % OW, p = i / C / OW % OH, n = i / C / OW / OH;
-  float top = -INFINITY;
+  int per = C / each, c = i % per * each, q = i / per % OW, p = i / per / OW % OH, n = i / per / OW / OH;
+  float4 top = make_float4(-INFINITY, -INFINITY, -INFINITY, -INFINITY);
   for (int h = p * stride - pad; h < p * stride - pad + K; h++)
     for (int w = q * stride - pad; w < q * stride - pad + K; w++)
-      if (h >= 0 && h < H && w >= 0 && w < W) top = max_of()(x[(((size_t)n * H + h) * W + w) * C + c], top);
-  y.put(i, top);
+      if (h >= 0 && h < H && w >= 0 && w < W) {
+        size_t at = (((size_t)n * H + h) * W + w) * C + c;
+        if (each == 1) top.x = max_of()(x[at], top.x);
+        else {
+          float4 v = x.four(at);
+          top.x = max_of()(v.x, top.x), top.y = max_of()(v.y, top.y), top.z = max_of()(v.z, top.z), top.w = max_of()(v.w, top.w);
+        }
+      }
+  size_t to = (size_t)i * each;
+  if (each == 1) y.put(to, top.x);
+  else y.four(to, top);
 }
 
 // y[N,OH,OW,C] resizes x [N,H,W,C] by nearest neighbour.

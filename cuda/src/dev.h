@@ -58,8 +58,14 @@ struct Out {
   DEV_M Out operator+(size_t n) const { return Out{(char *)p + n * (kind == KIND_F32 ? 4 : 2), kind, pad}; }
   DEV_M bool wide() const { return !((size_t)p & (kind == KIND_F32 ? 15 : 7)); }
   DEV_M void four(size_t i, float4 v) const {
-    if (kind == KIND_F32) *(float4 *)((float *)p + i) = v;
-    else put(i, v.x), put(i + 1, v.y), put(i + 2, v.z), put(i + 3, v.w);
+    if (kind == KIND_F32) {
+      *(float4 *)((float *)p + i) = v;
+      return;
+    }
+    uint2 u;
+    if (kind == KIND_F16) u.x = float_half(v.x) | (uint32_t)float_half(v.y) << 16, u.y = float_half(v.z) | (uint32_t)float_half(v.w) << 16;
+    else u.x = float_bf16(v.x) | (uint32_t)float_bf16(v.y) << 16, u.y = float_bf16(v.z) | (uint32_t)float_bf16(v.w) << 16;
+    *(uint2 *)((uint16_t *)p + i) = u;
   }
 };
 
