@@ -16,8 +16,8 @@ type hopperTile struct {
 }
 
 var hopperTiles = []hopperTile{
-	{128, 128, 6, false, 0.89}, {128, 160, 5, false, 0.88}, {256, 128, 4, false, 1}, {256, 160, 3, false, 1},
-	{128, 128, 6, true, 0.85}, {128, 160, 5, true, 0.85},
+	{128, 128, 7, false, 0.89}, {128, 160, 6, false, 0.88}, {256, 128, 4, false, 1}, {256, 160, 4, false, 1},
+	{128, 128, 7, true, 0.85}, {128, 160, 6, true, 0.85},
 }
 
 // String returns the end of its kernels' names.
@@ -29,7 +29,7 @@ func (t hopperTile) String() string {
 }
 
 // shared returns the bytes of shared memory that a tile takes.
-func (t hopperTile) shared() int { return t.stages*(t.m+t.n)*128 + 20480 + 128 }
+func (t hopperTile) shared() int { return t.stages*(t.m+t.n)*128 + 128 }
 
 // The costs of a product beside its main loop, counted as products of a processor:
 // of writing a tile, in depths of k; of a finishing launch; and of a value of a split

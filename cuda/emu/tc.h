@@ -117,6 +117,7 @@ static inline unsigned __ballot_sync(unsigned m, int v) {
   return r & m;
 }
 static inline int __any_sync(unsigned m, int v) { return __ballot_sync(m, v) != 0; }
+static inline int __ffs(int x) { return __builtin_ffs(x); }
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 
 DEV smem_t smem_addr(const void *p) { return (smem_t)((const unsigned char *)p - tcemu::smem); }
@@ -139,6 +140,7 @@ DEV float4 ldcg128f(const void *p) { return ldg128f(p); }
 DEV float2 ldcg64f(const void *p) { aligned(p, 8); float2 v; memcpy(&v, p, 8); return v; }
 DEV float2 ldg64f(const void *p) { return ldcg64f(p); }
 DEV void stg128(void *p, uint4 v) { aligned(p, 16); memcpy(p, &v, 16); }
+DEV void stg64f(void *p, float2 v) { aligned(p, 8); memcpy(p, &v, 8); }
 DEV void stg128f(void *p, float4 v) { aligned(p, 16); memcpy(p, &v, 16); }
 
 template <int N, bool TRANS> DEV void emu_ldmatrix(uint32_t *r, smem_t a) {

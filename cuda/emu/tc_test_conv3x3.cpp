@@ -50,7 +50,7 @@ static void run_case(bool bf, Case c) {
   TMap tw = tensor_map(W.p, C * 9, c.O, C * 18, c.bn);
   if (c.blocks) {
     auto k = c.bn == 128 ? (bf ? tc_conv90_bf16_128 : tc_conv90_f16_128) : (bf ? tc_conv90_bf16_160 : tc_conv90_f16_160);
-    must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, 51200 + 6 * c.bn * 128 + 20480 + 128, tw, g) == 0);
+    must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, 51200 + 6 * c.bn * 128 + 16 + 128, tw, g) == 0);
   } else {
     auto k = c.bn == 128 ? (bf ? tc_conv3_bf16_128 : tc_conv3_f16_128) : (bf ? tc_conv3_bf16_64 : tc_conv3_f16_64);
     must(what, launch(k, {(unsigned)tiles, (unsigned)c.splits, 1}, {128, 1, 1}, 25600 + TC_STAGES * c.bn * 64, g) == 0);

@@ -42,11 +42,11 @@ static void run_case(bool bf, Case c) {
   int images = c.bm / (c.bw * c.bh);
   TMap ta = picture_map(x.p, c.N, c.H, c.W, c.C1, c.bw, c.bh, images, c.stride), tb = c.C2 ? picture_map(x2.p, c.N, c.H, c.W, c.C2, c.bw, c.bh, images, c.stride) : ta;
   TMap tw = tensor_map(W.p, C * c.K * c.K, c.O, C * c.K * c.K * 2, c.bn);
-  int st = c.bm == 128 ? (c.bn == 128 ? 6 : 5) : c.bn == 128 ? 4 : 3;
+  int st = c.bm == 128 ? (c.bn == 128 ? 7 : 6) : 4;
   auto k = c.bm == 128 ? (c.bn == 128 ? (bf ? tc_convt90_bf16_128x128 : tc_convt90_f16_128x128) : (bf ? tc_convt90_bf16_128x160 : tc_convt90_f16_128x160))
                        : (c.bn == 128 ? (bf ? tc_convt90_bf16_256x128 : tc_convt90_f16_256x128) : (bf ? tc_convt90_bf16_256x160 : tc_convt90_f16_256x160));
   if (c.turns) k = c.bn == 128 ? (bf ? tc_convt90_bf16_turns128 : tc_convt90_f16_turns128) : (bf ? tc_convt90_bf16_turns160 : tc_convt90_f16_turns160);
-  must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, st * (c.bm + c.bn) * 128 + 20480 + 128, ta, tb, tw, g) == 0);
+  must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, st * (c.bm + c.bn) * 128 + 128, ta, tb, tw, g) == 0);
   if (c.splits > 1) {
     FinishArgs f = {g.e, g.part, (int)M, c.O, c.splits, 0};
     must(what, launch(bf ? tc_finish_bf16 : tc_finish_f16, {(unsigned)((M * ((c.O + 7) / 8) + 255) / 256), 1, 1}, {256, 1, 1}, 0, f) == 0);

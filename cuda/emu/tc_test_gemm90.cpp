@@ -40,11 +40,11 @@ static void run_case(bool bf, Case c) {
   g.e = {c.f32 ? (void *)out.data() : (void *)C.p, c.bias ? bias.data() : 0, c.res ? R.p : 0, 0, c.N, c.N, c.N, 1, c.act, (c.f32 ? OUT_F32 : 0) | (c.geglu ? OUT_GEGLU : 0), 1};
   g.part = part.data(), g.M = c.M, g.Nw = Nw, g.K = c.K, g.splits = c.splits;
   TMap ta = tensor_map(A.p, c.K, c.M, ld * 2, c.tm), tw = tensor_map(W.p, c.K, Nw, ld * 2, c.tn);
-  int st = c.tm == 128 ? (c.tn == 128 ? 6 : 5) : c.tn == 128 ? 4 : 3;
+  int st = c.tm == 128 ? (c.tn == 128 ? 7 : 6) : 4;
   auto k = c.tm == 128 ? (c.tn == 128 ? (bf ? tc_gemm90_bf16_128x128 : tc_gemm90_f16_128x128) : (bf ? tc_gemm90_bf16_128x160 : tc_gemm90_f16_128x160))
                        : (c.tn == 128 ? (bf ? tc_gemm90_bf16_256x128 : tc_gemm90_f16_256x128) : (bf ? tc_gemm90_bf16_256x160 : tc_gemm90_f16_256x160));
   if (c.turns) k = c.tn == 128 ? (bf ? tc_gemm90_bf16_turns128 : tc_gemm90_f16_turns128) : (bf ? tc_gemm90_bf16_turns160 : tc_gemm90_f16_turns160);
-  must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, st * (c.tm + c.tn) * 128 + 20480 + 128, ta, tw, g) == 0);
+  must(what, launch(k, {(unsigned)c.blocks, 1, 1}, {384, 1, 1}, st * (c.tm + c.tn) * 128 + 128, ta, tw, g) == 0);
   if (c.splits > 1) {
     FinishArgs f = {g.e, g.part, c.M, Nw, c.splits, 0};
     must(what, launch(bf ? tc_finish_bf16 : tc_finish_f16, {(unsigned)((c.M * ((Nw + 7) / 8) + 255) / 256), 1, 1}, {256, 1, 1}, 0, f) == 0);

@@ -53,6 +53,7 @@ DEV float4 ldcg128f(const void *p) { return __ldcg((const float4 *)p); }
 DEV float2 ldcg64f(const void *p) { return __ldcg((const float2 *)p); }
 DEV void stg128(void *p, uint4 v) { *(uint4 *)p = v; }
 DEV void stg128f(void *p, float4 v) { *(float4 *)p = v; }
+DEV void stg64f(void *p, float2 v) { *(float2 *)p = v; }
 
 DEV void ldmatrix4(uint32_t *r, smem_t a) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(a) : "memory");
@@ -90,6 +91,15 @@ DEV float exp2f_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"
 // same unit's in SASS and less exact.
 template <bool BF> DEV uint32_t exp2_2(float lo, float hi) { return pack2<BF>(exp2f_fast(lo), exp2f_fast(hi)); }
 DEV float rcp_fast(float x) { float y; asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
+
+// regs_fence keeps reads and writes of v, operands of a wgmma, behind the wgmma_wait before it.
+template <class T> DEV void regs_fence(T *v, int n) {
+#pragma unroll
+  for (int i = 0; i < n; i++) {
+    if constexpr (sizeof(T) == 4 && T(0.5f) == 0) asm volatile("" : "+r"(v[i])::"memory");
+    else asm volatile("" : "+f"(v[i])::"memory");
+  }
+}
 
 // bar_sync is a barrier among N threads; 0 is __syncthreads' own.
 template <int ID, int N> DEV void bar_sync() { asm volatile("bar.sync %0, %1;" ::"n"(ID), "n"(N) : "memory"); }
@@ -137,14 +147,6 @@ DEV void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memo
 DEV void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 DEV void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 template <int N> DEV void wgmma_wait() { asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory"); }
-// regs_fence keeps reads and writes of v, operands of a wgmma, behind the wgmma_wait before it.
-template <class T> DEV void regs_fence(T *v, int n) {
-#pragma unroll
-  for (int i = 0; i < n; i++) {
-    if constexpr (sizeof(T) == 4 && T(0.5f) == 0) asm volatile("" : "+r"(v[i])::"memory");
-    else asm volatile("" : "+f"(v[i])::"memory");
-  }
-}
 template <int N> DEV void regs_more() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N)); }
 template <int N> DEV void regs_less() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N)); }
 #include "tc_wgmma.h"

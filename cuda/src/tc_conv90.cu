@@ -10,7 +10,7 @@
 //
 // Launch: grid min(tiles·splits, number of SMs); tiles = ceil(OW/8)·ceil(OH/th)·ceil(N/tn)
 // · ceil(O/BN), th x tn = 16 x 1 if OH > 8, else 8 x 2; splits <= (C1+C2)/64; block 384;
-// dynamic shared memory 51200 + 6·BN·128 + 20480 + 128 bytes: 170112 for BN = 128, 194688
+// dynamic shared memory 51200 + 6·BN·128 + 16 + 128 bytes: 149648 for BN = 128, 174224
 // for 160. tw: tensor map of W, [O, 9·(C1+C2)], half, box 64 x BN, 128-byte swizzle.
 // ConvArgs as there, without W; scale null for no normalisation; g.splits of the
 // launch; part holds tiles·splits·128·BN floats, count tiles zeros.
@@ -26,7 +26,7 @@ template <bool BF, int BN> DEV void conv90(const TMap *tw, const ConvArgs &g) {
   typedef Output<BF, 128, BN, 16, BN, 256, 64> Out;
   TC_SMEM(smem);
   smem_t sw = smem_addr(smem), patch = sw + ST * STAGE, out = patch + 2 * PATCH;
-  smem_t full = out + Out::BYTES, empty = full + ST * 8, fullA = empty + ST * 8, emptyA = fullA + 16;
+  smem_t full = out + 16, empty = full + ST * 8, fullA = empty + ST * 8, emptyA = fullA + 16;
   int C = g.C1 + g.C2, blocks = C >> 6, mt = Place::count(g), nt = (g.O + BN - 1) / BN, tiles = mt * nt;
   if (threadIdx.x == 0) {
     for (int i = 0; i < ST; i++) mb_init(full + i * 8, 1), mb_init(empty + i * 8, 8);

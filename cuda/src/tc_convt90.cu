@@ -17,9 +17,9 @@
 template <int BM, int BN> struct ConvWork {
   const TMap *ta, *tb, *tw;
   const ConvArgs &g;
-  int bw, bh, images, wide, high, mt, nt, blocks;
+  int bw, bh, lw, lh, images, wide, high, mt, nt, blocks;
   DEV_M ConvWork(const TMap *ta, const TMap *tb, const TMap *tw, const ConvArgs &g) : ta(ta), tb(tb), tw(tw), g(g), bw(g.box & 0xffff), bh(g.box >> 16) {
-    images = BM / (bw * bh), wide = (g.OW + bw - 1) / bw, high = (g.OH + bh - 1) / bh;
+    lw = __ffs(bw) - 1, lh = __ffs(bh) - 1, images = BM >> (lw + lh), wide = (g.OW + bw - 1) / bw, high = (g.OH + bh - 1) / bh;
     mt = wide * high * ((g.N + images - 1) / images), nt = (g.O + BN - 1) / BN, blocks = (g.C1 + g.C2) >> 6;
   }
   DEV_M int items() const { return mt * nt * g.splits; }
@@ -46,7 +46,7 @@ template <int BM, int BN> struct ConvWork {
   DEV_M int row(const Item &it, int r) const {
     int x, y, n;
     corner(it, &x, &y, &n);
-    x += r % bw, y += r / bw % bh, n += r / (bw * bh);
+    x += r & (bw - 1), y += r >> lw & (bh - 1), n += r >> (lw + lh);
     return x < g.OW && y < g.OH && n < g.N ? (n * g.OH + y) * g.OW + x : -1;
   }
 };
@@ -58,15 +58,15 @@ template <int BM, int BN> struct ConvWork {
     F::run(ConvWork<F::BM, bn>(&ta, &tb, &tw, g)); \
   } \
   TC_KERNEL(name)
-CONVT90(tc_convt90_f16_128x128, false, 1, 128, 6, false)
-CONVT90(tc_convt90_bf16_128x128, true, 1, 128, 6, false)
-CONVT90(tc_convt90_f16_128x160, false, 1, 160, 5, false)
-CONVT90(tc_convt90_bf16_128x160, true, 1, 160, 5, false)
+CONVT90(tc_convt90_f16_128x128, false, 1, 128, 7, false)
+CONVT90(tc_convt90_bf16_128x128, true, 1, 128, 7, false)
+CONVT90(tc_convt90_f16_128x160, false, 1, 160, 6, false)
+CONVT90(tc_convt90_bf16_128x160, true, 1, 160, 6, false)
 CONVT90(tc_convt90_f16_256x128, false, 2, 128, 4, false)
 CONVT90(tc_convt90_bf16_256x128, true, 2, 128, 4, false)
-CONVT90(tc_convt90_f16_256x160, false, 2, 160, 3, false)
-CONVT90(tc_convt90_bf16_256x160, true, 2, 160, 3, false)
-CONVT90(tc_convt90_f16_turns128, false, 2, 128, 6, true)
-CONVT90(tc_convt90_bf16_turns128, true, 2, 128, 6, true)
-CONVT90(tc_convt90_f16_turns160, false, 2, 160, 5, true)
-CONVT90(tc_convt90_bf16_turns160, true, 2, 160, 5, true)
+CONVT90(tc_convt90_f16_256x160, false, 2, 160, 4, false)
+CONVT90(tc_convt90_bf16_256x160, true, 2, 160, 4, false)
+CONVT90(tc_convt90_f16_turns128, false, 2, 128, 7, true)
+CONVT90(tc_convt90_bf16_turns128, true, 2, 128, 7, true)
+CONVT90(tc_convt90_f16_turns160, false, 2, 160, 6, true)
+CONVT90(tc_convt90_bf16_turns160, true, 2, 160, 6, true)

@@ -12,7 +12,7 @@ struct FinishArgs {
 };
 static_assert(sizeof(FinishArgs) == 88, "the host's layout");
 
-// row adds up 8 columns of all splits.
+// finish_sum adds up 8 columns of all splits.
 DEV void finish_sum(const FinishArgs &g, size_t at, int left, float *v) {
   const float *p = g.part + at;
   size_t step = (size_t)g.M * g.Nw;
@@ -21,6 +21,45 @@ DEV void finish_sum(const FinishArgs &g, size_t at, int left, float *v) {
     float4 a = ldg128f(p), b = left > 4 ? ldg128f(p + 4) : make_float4(0, 0, 0, 0);
     v[0] += a.x, v[1] += a.y, v[2] += a.z, v[3] += a.w, v[4] += b.x, v[5] += b.y, v[6] += b.z, v[7] += b.w;
   }
+}
+template <bool BF> DEV void finish_add(const void *base, size_t at, int left, float *v) {
+  const uint16_t *p = (const uint16_t *)base + at;
+  if (left >= 8 && !(at & 7)) {
+    float x[8];
+    unpack8<BF>(x, ldg128(p));
+#pragma unroll
+    for (int i = 0; i < 8; i++) v[i] += x[i];
+  } else {
+#pragma unroll
+    for (int i = 0; i < 8; i++) if (i < left) v[i] += unpack<BF>(p[i]);
+  }
+}
+// finish_emit finishes 8 columns from n on of row m; gate are theirs before a GEGLU.
+template <bool BF> DEV void finish_emit(const Epilogue &e, int m, int n, float *v, const float *gate) {
+  int out = e.flags & OUT_GEGLU ? (n >> 5 << 4) + (n & 15) : n, left = e.N - out;
+  if (left <= 0) return;
+#pragma unroll
+  for (int i = 0; i < 8; i++) v[i] = v[i] * e.alpha + (e.bias && (e.flags & OUT_GEGLU || i < left) ? e.bias[n + i] : 0.0f);
+  if (e.flags & OUT_GEGLU) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) v[i] *= tc_gelu(gate[i] * e.alpha + (e.bias ? e.bias[n + 16 + i] : 0.0f));
+  }
+  if (e.each) finish_add<BF>(e.each, (size_t)(m / e.each_rows) * e.N + out, left, v);
+  if (e.R) finish_add<BF>(e.R, (size_t)m * e.ldr + out, left, v);
+  tc_acts<8>(e.act, v);
+  size_t at = (size_t)m * e.ldc + out;
+  bool wide = left >= 8 && !(at & 7);
+  if (e.flags & OUT_F32) {
+    float *c = (float *)e.C + at;
+    if (wide) stg128f(c, make_float4(v[0], v[1], v[2], v[3])), stg128f(c + 4, make_float4(v[4], v[5], v[6], v[7]));
+    else
+      for (int i = 0; i < 8; i++) if (i < left) c[i] = v[i];
+    return;
+  }
+  uint16_t *c = (uint16_t *)e.C + at;
+  if (wide) stg128(c, pack8<BF>(v));
+  else
+    for (int i = 0; i < 8; i++) if (i < left) c[i] = (uint16_t)pack2<BF>(v[i], 0);
 }
 template <bool BF> DEV void finish(const FinishArgs &g) {
   int per = (g.Nw + 7) >> 3, i = blockIdx.x * 256 + threadIdx.x, m = i / per, n = (i - m * per) * 8;
@@ -32,7 +71,7 @@ template <bool BF> DEV void finish(const FinishArgs &g) {
   size_t at = (size_t)m * g.Nw + n;
   finish_sum(g, at, g.Nw - n, v);
   if (gated) finish_sum(g, at + 16, 8, gate);
-  Output<BF, 128, 128, 64, 64, 128>::emit(g.e, m, n, v, gate);
+  finish_emit<BF>(g.e, m, n, v, gate);
 }
 extern "C" __global__ void __launch_bounds__(256) tc_finish_f16(const __grid_constant__ FinishArgs g) { finish<false>(g); }
 TC_KERNEL(tc_finish_f16)

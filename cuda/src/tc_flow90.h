@@ -22,7 +22,7 @@ template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
 
   template <class Work> static DEV_M void run(const Work &work) {
     TC_SMEM(smem);
-    smem_t s0 = smem_addr(smem), out = s0 + ST * STAGE, full = out + 20480, empty = full + ST * 8;
+    smem_t s0 = smem_addr(smem), full = s0 + ST * STAGE, empty = full + ST * 8;
     if (threadIdx.x == 0) {
       for (int i = 0; i < ST; i++) mb_init(full + i * 8, 1), mb_init(empty + i * 8, TURNS ? 4 : 8); // a warp each
       mb_fence_init();
@@ -72,6 +72,8 @@ template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
       }
       typename Out::Acc acc = {};
       smem_t last = 0;
+      int tid = TURNS ? t & 127 : t, wm = (TURNS ? 0 : wg * MB * 64) + w * 16;
+      auto row = [&](int r) { return work.row(it, r); };
       // A stage's parity tells one round from the next, not from the one after: nobody
       // may wait for it before the other's products are done.
       if (TURNS && i != (int)blockIdx.x) bar_sync<256>(2 + wg);
@@ -89,10 +91,10 @@ template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
         last = empty + stage * 8;
       }
       wgmma_wait<0>();
+      regs_fence(&acc[0][0][0], MB * BN / 2);
       if (last && (t & 31) == 0) mb_arrive(last);
       if (TURNS && i + (int)gridDim.x < items) bar_arrive<256>(2 + (wg ^ 1));
-      smem_t mine = TURNS ? out + wg * 10240 : out;
-      Out::run(acc, mine, TURNS ? t & 127 : t, (TURNS ? 0 : wg * MB * 64) + w * 16, 0, work.epilogue(it), it.bn * BN, [&](int r) { return work.row(it, r); }, nullptr, nullptr, 0, 1);
+      Out::run(acc, 0, tid, wm, 0, work.epilogue(it), it.bn * BN, row, nullptr, nullptr, 0, 1);
     }
   }
 };

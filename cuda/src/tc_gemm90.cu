@@ -1,12 +1,12 @@
 // The GEMM of tc_gemm.cu for Hopper (sm_90a), wgmma fed by TMA: see tc_flow90.h.
 //
 // Launch: grid min(tiles·splits, number of SMs), tiles = ceil(M/BM)·ceil(Nw/BN);
-// block 384; dynamic shared memory STAGES·(BM+BN)·128 + 20480 + 128 bytes:
+// block 384; dynamic shared memory STAGES·(BM+BN)·128 + 128 bytes:
 //   kernel                 BM  BN  STAGES  bytes
-//   *_128x128, *_turns128  128 128       6  217216
-//   *_128x160, *_turns160  128 160       5  204928
-//   *_256x128              256 128       4  217216
-//   *_256x160              256 160       3  180352
+//   *_128x128, *_turns128  128 128       7  229504
+//   *_128x160, *_turns160  128 160       6  221312
+//   *_256x128              256 128       4  196736
+//   *_256x160              256 160       4  213120
 // ta: tensor map of A, [M,K] with rows of lda; tw: of W, [Nw,K] with rows of ldw (K itself,
 // not its padding, so that tails become zeros); half, box 64 x BM and 64 x BN, 128-byte
 // swizzle. Rows must be multiples of 16 bytes. GemmArgs as there, without A, W, count
@@ -48,15 +48,15 @@ template <int BM, int BN> struct GemmWork {
     F::run(GemmWork<F::BM, bn>(&ta, &tw, g)); \
   } \
   TC_KERNEL(name)
-GEMM90(tc_gemm90_f16_128x128, false, 1, 128, 6, false)
-GEMM90(tc_gemm90_bf16_128x128, true, 1, 128, 6, false)
-GEMM90(tc_gemm90_f16_128x160, false, 1, 160, 5, false)
-GEMM90(tc_gemm90_bf16_128x160, true, 1, 160, 5, false)
+GEMM90(tc_gemm90_f16_128x128, false, 1, 128, 7, false)
+GEMM90(tc_gemm90_bf16_128x128, true, 1, 128, 7, false)
+GEMM90(tc_gemm90_f16_128x160, false, 1, 160, 6, false)
+GEMM90(tc_gemm90_bf16_128x160, true, 1, 160, 6, false)
 GEMM90(tc_gemm90_f16_256x128, false, 2, 128, 4, false)
 GEMM90(tc_gemm90_bf16_256x128, true, 2, 128, 4, false)
-GEMM90(tc_gemm90_f16_256x160, false, 2, 160, 3, false)
-GEMM90(tc_gemm90_bf16_256x160, true, 2, 160, 3, false)
-GEMM90(tc_gemm90_f16_turns128, false, 2, 128, 6, true)
-GEMM90(tc_gemm90_bf16_turns128, true, 2, 128, 6, true)
-GEMM90(tc_gemm90_f16_turns160, false, 2, 160, 5, true)
-GEMM90(tc_gemm90_bf16_turns160, true, 2, 160, 5, true)
+GEMM90(tc_gemm90_f16_256x160, false, 2, 160, 4, false)
+GEMM90(tc_gemm90_bf16_256x160, true, 2, 160, 4, false)
+GEMM90(tc_gemm90_f16_turns128, false, 2, 128, 7, true)
+GEMM90(tc_gemm90_bf16_turns128, true, 2, 128, 7, true)
+GEMM90(tc_gemm90_f16_turns160, false, 2, 160, 6, true)
+GEMM90(tc_gemm90_bf16_turns160, true, 2, 160, 6, true)

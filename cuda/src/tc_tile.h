@@ -17,25 +17,33 @@
 enum { ACT_NONE, ACT_RELU, ACT_QUICKGELU, ACT_GELU, ACT_GELUTANH, ACT_SILU, ACT_SIGMOID, ACT_TANH };
 
 DEV float tc_gate(float x, float k) { return x == -INFINITY ? 0.0f : x * rcp_fast(1.0f + exp2f_fast(-1.44269504f * k * x)); }
-// tc_gelu is x·Φ(x), within 2e-7·|x|: erfc by a quintic of 1/(1 + 0.3275911 z).
-// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26.
+// tc_gelu is x·Φ(x) = max(x, 0) - |x|·Φ(-|x|), within 2e-7·|x|: Φ(-|x|) by a quintic of
+// 1/(1 + 0.3275911·|x|/√2). From 14 on it is 0 and stays so at infinity.
+// Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26, halved.
 DEV float tc_gelu(float x) {
-  float z = fabsf(x) * 0.70710678f, t = rcp_fast(fmaf(0.3275911f, z, 1.0f));
-  float p = fmaf(fmaf(fmaf(fmaf(1.061405429f, t, -1.453152027f), t, 1.421413741f), t, -0.284496736f), t, 0.254829592f) * t;
-  float q = 0.5f * p * exp2f_fast(-1.44269504f * z * z); // Φ(-|x|)
-  float y = x < 0 ? x * q : fmaf(-x, q, x);
-  return z == INFINITY ? (x < 0 ? 0.0f : x) : y;
+  float t = rcp_fast(fmaf(0.231641888f, fabsf(x), 1.0f));
+  float p = fmaf(fmaf(fmaf(fmaf(0.5307027145f, t, -0.7265760135f), t, 0.7107068705f), t, -0.142248368f), t, 0.127414796f) * t;
+  float q = p * exp2f_fast(-0.721347520f * x * x);
+  return fmaf(-fminf(fabsf(x), 14.0f), q, fmaxf(x, 0.0f));
+}
+template <class F> DEV void tc_map(float *v, int n, F f) {
+#pragma unroll
+  for (int i = 0; i < n; i++) v[i] = f(v[i]);
+}
+// tc_acts replaces N values by their activations.
+template <int N> DEV void tc_acts(int act, float *v) {
+  switch (act) {
+  case ACT_RELU: return tc_map(v, N, [](float x) { return x < 0 ? 0.0f : x; });
+  case ACT_QUICKGELU: return tc_map(v, N, [](float x) { return tc_gate(x, 1.702f); });
+  case ACT_GELU: return tc_map(v, N, tc_gelu);
+  case ACT_GELUTANH: return tc_map(v, N, [](float x) { return tc_gate(x, 1.59576912f * (1.0f + 0.044715f * x * x)); });
+  case ACT_SILU: return tc_map(v, N, [](float x) { return tc_gate(x, 1.0f); });
+  case ACT_SIGMOID: return tc_map(v, N, [](float x) { return rcp_fast(1.0f + exp2f_fast(-1.44269504f * x)); });
+  case ACT_TANH: return tc_map(v, N, [](float x) { return tanhf(x); });
+  }
 }
 DEV float tc_act(int act, float x) {
-  switch (act) {
-  case ACT_RELU: return x < 0 ? 0.0f : x;
-  case ACT_QUICKGELU: return tc_gate(x, 1.702f);
-  case ACT_GELU: return tc_gelu(x);
-  case ACT_GELUTANH: return tc_gate(x, 1.59576912f * (1.0f + 0.044715f * x * x));
-  case ACT_SILU: return tc_gate(x, 1.0f);
-  case ACT_SIGMOID: return rcp_fast(1.0f + exp2f_fast(-1.44269504f * x));
-  case ACT_TANH: return tanhf(x);
-  }
+  tc_acts<1>(act, &x);
   return x;
 }
 
@@ -57,11 +65,6 @@ enum { OUT_F32 = 1, OUT_GEGLU = 2 };
 DEV Epilogue tc_partial(float *part, int split, int M, int N) {
   Epilogue e = {part + (size_t)split * M * N, 0, 0, 0, N, N, N, 1, 0, OUT_F32, 1, 0};
   return e;
-}
-
-// tc_whole reports whether rows are whole words and the activation a quick one.
-DEV bool tc_whole(const Epilogue &e) {
-  return !((e.N | e.ldc | e.ldr) & 7) && !((size_t)e.bias & 15) && e.alpha == 1.0f && (e.act == ACT_NONE || e.act == ACT_RELU || e.act == ACT_SILU || e.act == ACT_QUICKGELU);
 }
 
 // The arguments of the GEMMs (tc_gemm.cu, tc_gemm90.cu) and the convolutions.
@@ -90,215 +93,207 @@ static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 152 && sizeof(ConvAr
 // so chunk q of 8 successive rows lies in different banks.
 DEV smem_t tc_chunk(smem_t base, int r, int q) { return base + r * 64 + ((q ^ (r >> 1 & 3)) << 4); }
 
-// Output writes what warps of WM x WN sums have computed of a BM x BN tile.
-// Blocks of 16 rows of one warp are STEP rows apart.
+// tc_turn transposes what each quad of lanes has in 4 registers: lane q gets register q of
+// the four, lane p's at p. It undoes itself. So pairs of columns, as mma leaves them,
+// become chunks of 8 columns of one row, and back.
+DEV void tc_turn(uint32_t *r) {
+  bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
+  uint32_t a = __shfl_xor_sync(~0u, odd ? r[0] : r[1], 1), b = __shfl_xor_sync(~0u, odd ? r[2] : r[3], 1);
+  r[0] = odd ? a : r[0], r[1] = odd ? r[1] : a, r[2] = odd ? b : r[2], r[3] = odd ? r[3] : b;
+  a = __shfl_xor_sync(~0u, high ? r[0] : r[2], 2), b = __shfl_xor_sync(~0u, high ? r[1] : r[3], 2);
+  r[0] = high ? a : r[0], r[1] = high ? b : r[1], r[2] = high ? r[2] : a, r[3] = high ? r[3] : b;
+}
+
+// Output writes what warps of WM x WN sums have computed of a BM x BN tile, THREADS
+// threads in all. Blocks of 16 rows of one warp are STEP rows apart. t counts the threads,
+// the warp's sums start at wm, wn in the tile, and the tile's first column is n0. row(r)
+// gives the row of C for tile row r, or a negative number for none.
 template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> struct Output {
   typedef float Acc[WM / 16][WN / 8][4];
-  static constexpr int BYTES = THREADS / 32 * 16 * 40 * 4;
 
-  // run writes the tile, whose first column is n0. row(r) gives the row of C for
-  // tile row r, or a negative number for none. With splits > 1 every block leaves
-  // its sums in part ([tile][split][BM][BN]); the last to come adds them in order,
-  // whatever the order they came in, and writes. The THREADS threads that call it
-  // meet at barrier 1; t counts them, s is BYTES of shared memory that is theirs,
-  // and the warp's sums start at wm, wn in the tile.
+  // run writes the tile. With splits > 1 every block leaves its sums in part
+  // ([tile][split][BM][BN], in an order of its own); the last to come adds them in order,
+  // whatever the order they came in, and writes; the threads then meet at barrier 1 and s
+  // is 4 bytes of shared memory.
   //
-  // Sums go through shared memory, 16 x 32 a warp at a time, so that a lane gets 8
-  // neighbours of one row: 16-byte accesses instead of 4. The loops stay rolled, or
-  // the code of the activations would be there dozens of times.
+  // The loop over 16 x 32 blocks stays rolled, or the code of the activations would be
+  // there dozens of times.
   template <class Row> static DEV_M void run(Acc &acc, smem_t s, int t, int wm, int wn, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
-    int lane = t & 31;
-    smem_t st = s + (t >> 5) * (16 * 40 * 4);
-    if (splits > 1) {
-      float *mine = part + (size_t)split * BM * BN;
-#pragma unroll 1
-      for (int b = 0; b < BLOCKS; b++) {
-        stage(acc, st, b);
-#pragma unroll
-        for (int k = 0; k < 2; k++) {
-          int r = k * 8 + (lane >> 2), c = (lane & 3) * 8;
-          float *p = mine + (wm + b / (WN / 32) * STEP + r) * BN + wn + b % (WN / 32) * 32 + c;
-          smem_t at = st + ((r * 40 + c) << 2);
-          stg128f(p, lds128f(at)), stg128f(p + 4, lds128f(at + 16));
-        }
-      }
-      __threadfence();
-      bar_sync<1, THREADS>();
-      if (t == 0) sts32(s, atomicAdd(count, 1u));
-      bar_sync<1, THREADS>();
-      bool last = lds128(s).x == (unsigned)splits - 1;
-      bar_sync<1, THREADS>();
-      if (!last) return;
-      __threadfence();
-      if (t == 0) *count = 0; // for the next launch
-    }
-    if (splits == 1 && tc_whole(e)) {
-      whole(acc, st, lane, wm, wn, e, n0, row);
-      return;
-    }
+    if (splits > 1 && !add_splits(acc, s, t, part, count, split, splits)) return;
+    Lane l = {t & 3, {}, 0, (e.flags & OUT_GEGLU) != 0};
+    const void *R = e.R;
+    if (R && !l.gated && e.alpha == 1.0f && !((e.ldr | e.N) & 7)) add_rows(acc, t, wm, n0 + wn, e, row), R = 0;
+    int columns = l.gated ? (e.N + 15) / 16 * 32 : e.N;
+    bool wide = !(e.flags & OUT_F32) && !((e.N | e.ldc | (R ? e.ldr : 0)) & 7);
 #pragma unroll 1
     for (int b = 0; b < BLOCKS; b++) {
-      if (splits == 1) stage(acc, st, b);
-#pragma unroll 1
-      for (int k = 0; k < 2; k++) {
-        int r = k * 8 + (lane >> 2), c = (lane & 3) * 8, tr = wm + b / (WN / 32) * STEP + r, tc = wn + b % (WN / 32) * 32 + c;
-        bool gate = e.flags & OUT_GEGLU && c < 16;
-        float v[8] = {}, g[8] = {};
-        if (splits == 1) {
-          smem_t at = st + ((r * 40 + c) << 2);
-          add8(v, lds128f(at), lds128f(at + 16));
-          if (gate) add8(g, lds128f(at + 64), lds128f(at + 80));
-        } else
-#pragma unroll 1
-          for (int q = 0; q < splits; q++) {
-            const float *p = part + (size_t)q * BM * BN + tr * BN + tc;
-            add8(v, ldcg128f(p), ldcg128f(p + 4));
-            if (gate) add8(g, ldcg128f(p + 16), ldcg128f(p + 20));
-          }
-        emit(e, row(tr), n0 + tc, v, g);
+      if (b % NB == 0) {
+        int r = wm + b / NB * STEP + (t >> 2 & 7);
+        l.m[0] = row(r), l.m[1] = row(r + 8);
       }
+      l.n = n0 + wn + b % NB * 32;
+      if (l.n >= columns) continue;
+      float v[16], w[2][8];
+      take<0, BLOCKS>(acc, b, v);
+      float2 k[4] = {};
+      if (e.bias) load_bias(k, e.bias, l.n + l.q * 2, l.n + 32 <= columns, columns);
+#pragma unroll
+      for (int i = 0; i < 16; i++) v[i] = v[i] * e.alpha + (i & 1 ? k[i / 4].y : k[i / 4].x);
+      // Pairs of columns 8 apart: of a row each, or of two rows where gates took half.
+#pragma unroll
+      for (int i = 0; i < 16; i++) w[i / 8][i % 8] = v[i % 8 / 2 * 4 + i / 8 * 2 + i % 2];
+      if (l.gated) {
+#pragma unroll
+        for (int i = 0; i < 8; i++) w[0][i / 2 % 2 * 4 + i / 4 * 2 + i % 2] = v[i] * tc_gelu(v[i + 8]);
+      }
+      if (e.each || R) add(e, R, l, wide, w);
+      tc_acts<16>(e.act, w[0]);
+      if (wide) write(e, l, w);
+      else write_narrow(e, l, w);
     }
   }
 
 private:
-  static constexpr int BLOCKS = (WM / 16) * (WN / 32);
-  static DEV_M void add8(float *v, float4 a, float4 b) {
-    v[0] += a.x, v[1] += a.y, v[2] += a.z, v[3] += a.w, v[4] += b.x, v[5] += b.y, v[6] += b.z, v[7] += b.w;
+  static constexpr int NB = WN / 32, BLOCKS = (WM / 16) * NB;
+  // What a lane has of a block from column n on: in set s, pair j of columns, and after a
+  // tc_turn one chunk of 8.
+  struct Lane {
+    int q, m[2], n;
+    bool gated;
+    DEV_M int pair_row(int s, int j) const { return (gated ? j >> 1 : s) ? m[1] : m[0]; }
+    DEV_M int pair(int j) const { return (gated ? (n >> 1) + (j & 1) * 8 : n + j * 8) + q * 2; }
+    DEV_M int chunk_row(int s) const { return (gated ? q >> 1 : s) ? m[1] : m[0]; }
+    DEV_M int chunk() const { return gated ? (n >> 1) + (q & 1) * 8 : n + q * 8; }
+  };
+  static DEV_M void load_bias(float2 *k, const float *bias, int n, bool all, int columns) {
+    if (all) {
+#pragma unroll
+      for (int j = 0; j < 4; j++) k[j] = ldg64f(bias + n + j * 8);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 8; j++)
+        if (n + j / 2 * 8 + j % 2 < columns) (j % 2 ? k[j / 2].y : k[j / 2].x) = bias[n + j / 2 * 8 + j % 2];
+    }
   }
-  // whole writes a tile for an epilogue that tc_whole knows. The loop over blocks stays
-  // rolled, so that its code stays in the instruction cache; only what reads the sums
-  // is there for every block.
-  template <class Row> static DEV_M void whole(Acc &acc, smem_t st, int lane, int wm, int wn, const Epilogue &e, int n0, Row row) {
-    bool gated = e.flags & OUT_GEGLU;
+  // add_rows adds R to all sums, a row's loads under way at once.
+  template <class Row> static DEV_M void add_rows(Acc &acc, int t, int wm, int n, const Epilogue &e, Row row) {
+    n += (t & 3) * 8;
+#pragma unroll
+    for (int i = 0; i < WM / 8; i++) {
+      int m = row(wm + i / 2 * STEP + i % 2 * 8 + (t >> 2 & 7));
+      const uint16_t *p = (const uint16_t *)e.R + (size_t)max(m, 0) * e.ldr + n;
+      uint4 u[NB];
+#pragma unroll
+      for (int b = 0; b < NB; b++) u[b] = m >= 0 && n + b * 32 < e.N ? ldg128(p + b * 32) : make_uint4(0, 0, 0, 0);
+#pragma unroll
+      for (int b = 0; b < NB; b++) {
+        uint32_t r[4] = {u[b].x, u[b].y, u[b].z, u[b].w};
+        tc_turn(r);
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+          float *a = acc[i / 2][b * 4 + j] + i % 2 * 2;
+          a[0] += lo2<BF>(r[j]), a[1] += hi2<BF>(r[j]);
+        }
+      }
+      regs_fence(&acc[i / 2][0][0], WN / 2); // no more loads than registers
+    }
+  }
+  // take copies block b of the sums, one of FROM to TO: registers have no run-time index,
+  // and branching by halves costs less than comparing with every block.
+  template <int FROM, int TO> static DEV_M void take(const Acc &acc, int b, float *v) {
+    constexpr int MID = (FROM + TO) / 2;
+    if constexpr (TO - FROM > 1) {
+      if (b < MID) take<FROM, MID>(acc, b, v);
+      else take<MID, TO>(acc, b, v);
+    } else {
+#pragma unroll
+      for (int k = 0; k < 16; k++) v[k] = acc[FROM / NB][FROM % NB * 4 + k / 4][k % 4];
+      regs_fence(v, 16); // a branch, not 16 selections
+    }
+  }
+  // add adds each and R, and write writes: a chunk a lane where wide, else by values, for
+  // floats and for rows that aren't multiples of 16 bytes.
+  static DEV_M void add(const Epilogue &e, const void *R, const Lane &l, bool wide, float (*w)[8]) {
+#pragma unroll
+    for (int s = 0; s < 2; s++) {
+      if (s && l.gated) break;
+      int m = l.chunk_row(s), n = l.chunk();
+      bool in = wide && m >= 0 && n < e.N;
+      uint4 u = in && e.each ? ldg128((const uint16_t *)e.each + (size_t)(m / e.each_rows) * e.N + n) : make_uint4(0, 0, 0, 0);
+      uint4 v = in && R ? ldg128((const uint16_t *)R + (size_t)m * e.ldr + n) : make_uint4(0, 0, 0, 0);
+      uint32_t a[4] = {u.x, u.y, u.z, u.w}, b[4] = {v.x, v.y, v.z, v.w};
+      if (wide) tc_turn(a), tc_turn(b);
+#pragma unroll
+      for (int j = 0; j < 4; j++) {
+        int m = l.pair_row(s, j), n = l.pair(j);
+        if (!wide && m >= 0) {
+          if (e.each) a[j] = pair((const uint16_t *)e.each + (size_t)(m / e.each_rows) * e.N, n, e.N);
+          if (R) b[j] = pair((const uint16_t *)R + (size_t)m * e.ldr, n, e.N);
+        }
+        w[s][j * 2] += lo2<BF>(a[j]) + lo2<BF>(b[j]), w[s][j * 2 + 1] += hi2<BF>(a[j]) + hi2<BF>(b[j]);
+      }
+    }
+  }
+  static DEV_M uint32_t pair(const uint16_t *p, int n, int N) { return n + 1 < N ? p[n] | (uint32_t)p[n + 1] << 16 : n < N ? p[n] : 0; }
+  static DEV_M void write(const Epilogue &e, const Lane &l, const float (*w)[8]) {
+#pragma unroll
+    for (int s = 0; s < 2; s++) {
+      if (s && l.gated) break;
+      int m = l.chunk_row(s), n = l.chunk();
+      uint4 u = pack8<BF>(w[s]);
+      uint32_t r[4] = {u.x, u.y, u.z, u.w};
+      tc_turn(r);
+      if (m >= 0 && n < e.N) stg128((uint16_t *)e.C + (size_t)m * e.ldc + n, make_uint4(r[0], r[1], r[2], r[3]));
+    }
+  }
+  static DEV_M void write_narrow(const Epilogue &e, const Lane &l, const float (*w)[8]) {
+#pragma unroll
+    for (int i = 0; i < 8; i++) {
+      int s = i >> 2, j = i & 3, m = l.pair_row(s, j), n = l.pair(j);
+      if (m < 0 || n >= e.N || (s && l.gated)) continue;
+      const float *v = w[s] + j * 2;
+      size_t at = (size_t)m * e.ldc + n;
+      bool two = n + 1 < e.N;
+      if (e.flags & OUT_F32) {
+        float *c = (float *)e.C + at;
+        if (two && !(e.ldc & 1)) stg64f(c, make_float2(v[0], v[1]));
+        else {
+          c[0] = v[0];
+          if (two) c[1] = v[1];
+        }
+      } else {
+        uint16_t *c = (uint16_t *)e.C + at;
+        uint32_t u = pack2<BF>(v[0], v[1]);
+        c[0] = (uint16_t)u;
+        if (two) c[1] = (uint16_t)(u >> 16);
+      }
+    }
+  }
+  static DEV_M bool add_splits(Acc &acc, smem_t s, int t, float *part, unsigned *count, int split, int splits) {
+    part += t * 4;
+#pragma unroll
+    for (int k = 0; k < BLOCKS * 4; k++) {
+      const float *a = acc[k / (WN / 8)][k % (WN / 8)];
+      stg128f(part + (size_t)split * BM * BN + k * THREADS * 4, make_float4(a[0], a[1], a[2], a[3]));
+    }
+    __threadfence();
+    bar_sync<1, THREADS>();
+    if (t == 0) sts32(s, atomicAdd(count, 1u));
+    bar_sync<1, THREADS>();
+    bool last = f32_bits(lds32f(s)) == (unsigned)splits - 1;
+    bar_sync<1, THREADS>();
+    if (!last) return false;
+    __threadfence();
+    if (t == 0) *count = 0; // for the next launch
 #pragma unroll 1
-    for (int b = 0; b < BLOCKS; b++) {
-      int n = n0 + wn + b % (WN / 32) * 32, r0 = wm + b / (WN / 32) * STEP;
-      if (gated) {
-        gate(acc, st, b, e, n);
-        int r = lane >> 1, c = (lane & 1) * 8;
-        smem_t at = st + ((r * 40 + c) << 2);
-        finish8(e, row(r0 + r), (n >> 1) + c, lds128f(at), lds128f(at + 16), 0);
-        continue;
+    for (int q = 0; q < splits; q++)
+#pragma unroll
+      for (int k = 0; k < BLOCKS * 4; k++) {
+        float *a = acc[k / (WN / 8)][k % (WN / 8)];
+        float4 u = ldcg128f(part + (size_t)q * BM * BN + k * THREADS * 4);
+        a[0] = (q ? a[0] : 0) + u.x, a[1] = (q ? a[1] : 0) + u.y, a[2] = (q ? a[2] : 0) + u.z, a[3] = (q ? a[3] : 0) + u.w;
       }
-      stage(acc, st, b);
-      int r = lane >> 2, c = (lane & 3) * 8;
-      smem_t at = st + ((r * 40 + c) << 2);
-      float4 a0 = lds128f(at), a1 = lds128f(at + 16), b0 = lds128f(at + 8 * 160), b1 = lds128f(at + 8 * 160 + 16);
-      int m0 = row(r0 + r), m1 = row(r0 + r + 8);
-      finish8(e, m0, n + c, a0, a1, e.bias);
-      finish8(e, m1, n + c, b0, b1, e.bias);
-    }
-  }
-  // gate stages 16 x 16 products of values and their gates' GELU.
-  static DEV_M void gate(Acc &acc, smem_t st, int b, const Epilogue &e, int n) {
-    int lane = threadIdx.x & 31;
-    smem_t p = st + (((lane >> 2) * 40 + (lane & 3) * 2) << 2);
-    float2 bv[2], bg[2];
-#pragma unroll
-    for (int t = 0; t < 2; t++) {
-      int c = n + t * 8 + (lane & 3) * 2;
-      bool in = e.bias && c >> 1 < e.N;
-      bv[t] = in ? ldg64f(e.bias + c) : make_float2(0, 0), bg[t] = in ? ldg64f(e.bias + c + 16) : make_float2(0, 0);
-    }
-    __syncwarp();
-#pragma unroll
-    for (int i = 0; i < BLOCKS; i++)
-      if (i == b) {
-#pragma unroll
-        for (int t = 0; t < 2; t++) {
-          const float *a = acc[i / (WN / 32)][i % (WN / 32) * 4 + t], *g = acc[i / (WN / 32)][i % (WN / 32) * 4 + t + 2];
-          sts64(p + t * 32, (a[0] + bv[t].x) * tc_gelu(g[0] + bg[t].x), (a[1] + bv[t].y) * tc_gelu(g[1] + bg[t].y));
-          sts64(p + t * 32 + 8 * 160, (a[2] + bv[t].x) * tc_gelu(g[2] + bg[t].x), (a[3] + bv[t].y) * tc_gelu(g[3] + bg[t].y));
-        }
-      }
-    __syncwarp();
-  }
-  // finish8 ends 8 whole columns of one row.
-  static DEV_M void finish8(const Epilogue &e, int m, int n, float4 a, float4 b, const float *bias) {
-    if (m < 0 || n >= e.N) return;
-    float v[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
-    if (bias) add8(v, ldg128f(bias + n), ldg128f(bias + n + 4));
-    add_half(e.each, e.each ? (size_t)(m / e.each_rows) * e.N + n : 0, true, 8, v);
-    add_half(e.R, (size_t)m * e.ldr + n, true, 8, v);
-    if (e.act == ACT_RELU) {
-#pragma unroll
-      for (int i = 0; i < 8; i++) v[i] = v[i] < 0 ? 0.0f : v[i];
-    } else if (e.act) {
-      float k = e.act == ACT_SILU ? 1.0f : 1.702f;
-#pragma unroll
-      for (int i = 0; i < 8; i++) v[i] = tc_gate(v[i], k);
-    }
-    size_t at = (size_t)m * e.ldc + n;
-    if (e.flags & OUT_F32) {
-      float *c = (float *)e.C + at;
-      stg128f(c, make_float4(v[0], v[1], v[2], v[3])), stg128f(c + 4, make_float4(v[4], v[5], v[6], v[7]));
-    } else stg128((uint16_t *)e.C + at, pack8<BF>(v));
-  }
-  // stage puts block b of the warp's sums, 16 x 32, into rows of 40 floats. Each
-  // block has its own predicated stores: registers have no run-time index.
-  static DEV_M void stage(Acc &acc, smem_t st, int b) {
-    int lane = threadIdx.x & 31;
-    smem_t p = st + (((lane >> 2) * 40 + (lane & 3) * 2) << 2);
-    __syncwarp();
-#pragma unroll
-    for (int i = 0; i < BLOCKS; i++)
-      if (i == b) {
-#pragma unroll
-        for (int t = 0; t < 4; t++) {
-          const float *a = acc[i / (WN / 32)][i % (WN / 32) * 4 + t];
-          sts64(p + t * 32, a[0], a[1]), sts64(p + t * 32 + 8 * 160, a[2], a[3]);
-        }
-      }
-    __syncwarp();
-  }
-
-public:
-  // emit finishes 8 columns from n on of one row; g are the gates.
-  static DEV_M void emit(const Epilogue &e, int m, int n, float *v, float *g) {
-    int out = e.flags & OUT_GEGLU ? (n >> 5 << 4) + (n & 15) : n;
-    if (m < 0 || out >= e.N || (e.flags & OUT_GEGLU && n & 16)) return;
-#pragma unroll
-    for (int i = 0; i < 8; i++) v[i] = v[i] * e.alpha + (e.bias && (e.flags & OUT_GEGLU || n + i < e.N) ? e.bias[n + i] : 0.0f);
-    if (e.flags & OUT_GEGLU) {
-#pragma unroll
-      for (int i = 0; i < 8; i++) v[i] *= tc_gelu(g[i] * e.alpha + (e.bias ? e.bias[n + 16 + i] : 0.0f));
-    }
-    n = out;
-    bool full = n + 8 <= e.N;
-    add_half(e.each, e.each ? (size_t)(m / e.each_rows) * e.N + n : 0, full && !(e.N & 7), e.N - n, v);
-    add_half(e.R, (size_t)m * e.ldr + n, full && !(e.ldr & 7), e.N - n, v);
-    if (e.act) {
-#pragma unroll
-      for (int i = 0; i < 8; i++) v[i] = tc_act(e.act, v[i]);
-    }
-    size_t at = (size_t)m * e.ldc + n;
-    if (e.flags & OUT_F32) {
-      float *c = (float *)e.C + at;
-      if (full && !(e.ldc & 3)) stg128f(c, make_float4(v[0], v[1], v[2], v[3])), stg128f(c + 4, make_float4(v[4], v[5], v[6], v[7]));
-      else
-        for (int i = 0; i < 8; i++) if (n + i < e.N) c[i] = v[i];
-      return;
-    }
-    uint16_t *c = (uint16_t *)e.C + at;
-    uint4 u = pack8<BF>(v);
-    if (full && !(e.ldc & 7)) stg128(c, u);
-    else
-      for (int i = 0; i < 8; i++) if (n + i < e.N) c[i] = (uint16_t)pack2<BF>(v[i], 0);
-  }
-
-private:
-  static DEV_M void add_half(const void *base, size_t at, bool wide, int left, float *v) {
-    if (!base) return;
-    const uint16_t *p = (const uint16_t *)base + at;
-    if (wide) {
-      float x[8];
-      unpack8<BF>(x, ldg128(p));
-#pragma unroll
-      for (int i = 0; i < 8; i++) v[i] += x[i];
-      return;
-    }
-#pragma unroll
-    for (int i = 0; i < 8; i++) if (i < left) v[i] += unpack<BF>(p[i]);
+    return true;
   }
 };
 
