@@ -1,7 +1,9 @@
 //go:build ignore
 
-// Times the tensor-core kernels on a Hopper GPU at the models' shapes: one line a
-// kernel and shape, the median of 11 runs of 20 launches, f16, random data. Built by tc_gpu.sh.
+// Times the tensor-core kernels on a Hopper GPU at the models' shapes, f16, random data:
+// the time of a launch, as the median of 5 replays of a CUDA graph of 20. Of a product's
+// tiles and splits the best two are printed. Built by tc_gpu.sh. bench [PART]: only the
+// shapes whose name contains PART.
 #include "tc_check.h"
 #include "../src/tc_attn.cu"
 #include "../src/tc_attn90.cu"
@@ -27,22 +29,42 @@ template <class T> static T *device(size_t n) {
   else cudaMemset(p, 0, n * sizeof(T));
   return p;
 }
-// report times go() and prints it with its rate: TFLOP/s, or GB/s for bytes.
+static const char *part = "";
+static bool wanted(const std::string &shape) { return shape.find(part) != std::string::npos; }
+struct Line { std::string what; double us, rate; const char *unit; };
+static std::vector<Line> lines;
+// report times go(); rates are in TFLOP/s, or GB/s for bytes.
 template <class F> static void report(const std::string &what, double flops, double bytes, F go) {
+  enum { LAUNCHES = 20, REPLAYS = 5 };
+  cudaStream_t stream = cudaStreamPerThread; // where go() launches
+  cudaGraph_t graph;
+  cudaGraphExec_t replay;
   cudaEvent_t a, b;
+  go(), cudaStreamSynchronize(stream); // loads the code
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  for (int i = 0; i < LAUNCHES; i++) go();
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphInstantiate(&replay, graph, 0);
   cudaEventCreate(&a), cudaEventCreate(&b);
-  std::vector<float> ms(11);
-  for (int i = 0; i < 20; i++) go();
-  for (float &m : ms) {
-    cudaEventRecord(a, 0);
-    for (int i = 0; i < 20; i++) go();
-    cudaEventRecord(b, 0), cudaEventSynchronize(b), cudaEventElapsedTime(&m, a, b), m /= 20;
-  }
+  cudaGraphLaunch(replay, stream);
+  std::vector<float> ms(REPLAYS);
+  for (float &m : ms) cudaEventRecord(a, stream), cudaGraphLaunch(replay, stream), cudaEventRecord(b, stream), cudaEventSynchronize(b), cudaEventElapsedTime(&m, a, b);
   cudaError_t e = cudaGetLastError();
-  std::sort(ms.begin(), ms.end());
   if (e != cudaSuccess) printf("%-64s %s\n", what.c_str(), cudaGetErrorString(e)), exit(1);
-  if (flops) printf("%-64s %8.1f us %7.1f TFLOP/s\n", what.c_str(), ms[5] * 1e3, flops / ms[5] / 1e9);
-  else printf("%-64s %8.1f us %7.1f GB/s\n", what.c_str(), ms[5] * 1e3, bytes / ms[5] / 1e6);
+  std::sort(ms.begin(), ms.end());
+  double us = ms[REPLAYS / 2] * 1e3 / LAUNCHES;
+  lines.push_back({what, us, flops ? flops / us / 1e6 : bytes / us / 1e3, flops ? "TFLOP/s" : "GB/s"});
+  cudaGraphExecDestroy(replay), cudaGraphDestroy(graph), cudaEventDestroy(a), cudaEventDestroy(b);
+}
+// print shows the lines since the last print, or the fastest few of them.
+static void print(size_t few = 1000) {
+  if (lines.size() > few) {
+    std::sort(lines.begin(), lines.end(), [](const Line &a, const Line &b) { return a.us < b.us; });
+    lines.resize(few);
+  }
+  for (Line &l : lines) printf("%-64s %8.1f us %7.1f %s\n", l.what.c_str(), l.us, l.rate, l.unit);
+  fflush(stdout);
+  lines.clear();
 }
 template <class K> static void allow(K k, int shared) { cudaFuncSetAttribute(k, cudaFuncAttributeMaxDynamicSharedMemorySize, shared); }
 
@@ -56,14 +78,15 @@ static void finish_splits(const Epilogue &e, const float *part, int M, int N, in
   tc_finish_f16<<<(M * ((N + 7) / 8) + 255) / 256, 256>>>(f);
 }
 
-static void gemm_shape(int M, int K, int N, bool geglu) {
+static void gemm_shape(int M, int K, int N, bool geglu, bool residual = false) {
+  std::string what = "gemm " + std::to_string(M) + "x" + std::to_string(K) + "x" + std::to_string(N) + (geglu ? " geglu" : "") + (residual ? " residual" : "");
+  if (!wanted(what)) return;
   uint16_t *A = device<uint16_t>((size_t)M * K), *W = device<uint16_t>((size_t)N * K), *C = device<uint16_t>((size_t)M * N);
   float *bias = device<float>(N);
   GemmArgs g = {};
   int out = geglu ? N / 2 : N;
-  g.e = {C, bias, 0, 0, out, out, out, 1, 0, geglu ? OUT_GEGLU : 0, 1};
+  g.e = {C, bias, residual ? A : 0, 0, out, out, out, 1, 0, geglu ? OUT_GEGLU : 0, 1};
   g.A = A, g.W = W, g.M = M, g.Nw = N, g.K = K, g.lda = g.ldw = K;
-  auto name = [&](const char *k, int s) { return std::string("gemm ") + std::to_string(M) + "x" + std::to_string(K) + "x" + std::to_string(N) + (geglu ? " geglu 90 " : " 90 ") + k + " splits " + std::to_string(s); };
   double flops = 2.0 * M * N * K;
   for (auto &h : hopper)
     for (int s : {1, 2, 4, 8}) {
@@ -73,22 +96,24 @@ static void gemm_shape(int M, int K, int N, bool geglu) {
       TMap ta = tensor_map(A, K, M, K * 2, h.bm), tw = tensor_map(W, K, N, K * 2, h.bn);
       int sh = h.st * (h.bm + h.bn) * 128 + 128;
       allow(h.gemm, sh);
-      report(name(h.name, s), flops, 0, [&] {
+      report(what + " " + h.name + " splits " + std::to_string(s), flops, 0, [&] {
         h.gemm<<<std::min(sms, tiles * s), 384, sh>>>(ta, tw, g);
         if (s > 1) finish_splits(g.e, g.part, M, N, s);
       });
       cudaFree(g.part);
     }
+  print(2);
   cudaFree(A), cudaFree(W), cudaFree(C), cudaFree(bias);
 }
 static void conv_shape(int N, int H, int C, int O) {
+  std::string what = "conv3x3 " + std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + " " + std::to_string(C) + "->" + std::to_string(O);
+  if (!wanted(what)) return;
   size_t M = (size_t)N * H * H;
   uint16_t *x = device<uint16_t>(M * C), *W = device<uint16_t>((size_t)O * 9 * C), *y = device<uint16_t>(M * O);
   float *bias = device<float>(O);
   ConvArgs g = {};
   g.e = {y, bias, 0, 0, O, O, O, H * H, 0, 0, 1};
   g.N = N, g.H = g.Wd = g.OH = g.OW = H, g.C1 = C, g.O = O, g.KH = g.KW = 3, g.stride = g.dil = g.padT = g.padL = 1;
-  auto name = [&](const char *k, int s) { return std::string("conv3x3 ") + std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + " " + std::to_string(C) + "->" + std::to_string(O) + " taps " + k + " splits " + std::to_string(s); };
   double flops = 18.0 * M * C * O;
   for (auto &h : hopper)
     for (int s : {1, 2, 4, 8, 13}) {
@@ -98,20 +123,22 @@ static void conv_shape(int N, int H, int C, int O) {
       g.splits = s, g.part = device<float>((size_t)s * M * O), g.box = bw | bh << 16;
       TMap tx = picture_map(x, N, H, H, C, bw, bh, images, 1), tw = tensor_map(W, 9 * C, O, 18 * C, h.bn);
       allow(h.conv, sh);
-      report(name(h.name, s), flops, 0, [&] {
+      report(what + " " + h.name + " splits " + std::to_string(s), flops, 0, [&] {
         h.conv<<<std::min(sms, tiles * s), 384, sh>>>(tx, tx, tw, g);
         if (s > 1) finish_splits(g.e, g.part, (int)M, O, s);
       });
       cudaFree(g.part);
     }
+  print(2);
   cudaFree(x), cudaFree(W), cudaFree(y), cudaFree(bias);
 }
 static void attn_shape(int B, int H, int D, int LQ, int LK) {
   int S = H * D;
+  std::string what = "attention " + std::to_string(B) + "x" + std::to_string(H) + " d" + std::to_string(D) + " " + std::to_string(LQ) + "x" + std::to_string(LK);
+  if (!wanted(what)) return;
   uint16_t *q = device<uint16_t>((size_t)B * LQ * S), *k = device<uint16_t>((size_t)B * LK * S), *o = device<uint16_t>((size_t)B * LQ * S);
   AttnArgs g = {};
   g.out = o, g.q = q, g.k = g.v = k, g.LQ = LQ, g.LK = LK, g.strideQ = g.strideK = g.strideV = g.strideO = S, g.scale = 1 / sqrtf(D);
-  std::string what = "attention " + std::to_string(B) + "x" + std::to_string(H) + " d" + std::to_string(D) + " " + std::to_string(LQ) + "x" + std::to_string(LK);
   double flops = 4.0 * B * H * D * LQ * LK;
   struct { int d, bq, shared; void (*k)(AttnArgs); } mma[] = {{32, 64, 25600, tc_attn_f16_32}, {40, 128, 43008, tc_attn_f16_40}, {64, 64, 46080, tc_attn_f16_64}, {80, 64, 56320, tc_attn_f16_80}, {160, 64, 64512, tc_attn_f16_160}, {512, 32, 101120, tc_attn_f16_512}};
   for (auto &m : mma)
@@ -132,13 +159,15 @@ static void attn_shape(int B, int H, int D, int LQ, int LK) {
       int n = (LQ + 63) / 64, room = sms * m.per_sm, each = (n * H * B + room - 1) / room;
       allow(m.k, 288 * m.pitch), report(what + " short", flops, 0, [&] { m.k<<<dim3((n + each - 1) / each, H, B), 128, 288 * m.pitch>>>(g); });
     }
+  print(2);
   cudaFree(q), cudaFree(k), cudaFree(o);
 }
 static void norm_shape(int N, int H, int C) {
+  std::string what = std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + "x" + std::to_string(C);
+  if (!wanted("norm " + what)) return;
   size_t n = (size_t)N * H * H * C;
   uint16_t *x = device<uint16_t>(n), *y = device<uint16_t>(n);
   float *w = device<float>(C), *scale = device<float>((size_t)2 * N * C);
-  std::string what = std::to_string(N) + "x" + std::to_string(H) + "x" + std::to_string(H) + "x" + std::to_string(C);
   int tiles = 1, lanes = 1, HW = H * H;
   while (32 % (tiles * 2) == 0 && C / 16 % (tiles * 2) == 0 && C / (tiles * 2) >= 32) tiles *= 2;
   while (lanes < 32 && C > 40 * lanes) lanes *= 2;
@@ -156,15 +185,17 @@ static void norm_shape(int N, int H, int C) {
   }
   LayerNormArgs l = {y, x, w, w, (int)(n / C), C, 1e-5f, 0};
   report("layernorm " + what, 0, n * 4.0, [&] { tc_layernorm_f16<<<((size_t)l.M * lanes + 255) / 256, 256>>>(l); });
+  print();
   cudaFree(x), cudaFree(y), cudaFree(w), cudaFree(scale);
 }
-int main() {
+int main(int argc, char **argv) {
+  if (argc > 1) part = argv[1];
   cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, 0);
   gemm_shape(8192, 8192, 8192, false);
   for (int b : {2, 16})
     for (int i = 0; i < 4; i++) {
       int h = 64 >> i, c = i == 0 ? 320 : i == 1 ? 640 : 1280;
-      gemm_shape(b * h * h, c, c, false), gemm_shape(b * h * h, c, 8 * c, true), gemm_shape(b * h * h, 4 * c, c, false);
+      gemm_shape(b * h * h, c, c, false), gemm_shape(b * h * h, c, 8 * c, true), gemm_shape(b * h * h, 4 * c, c, false, true);
       conv_shape(b, h, c, c);
       norm_shape(b, h, c);
       if (i < 3) attn_shape(b, 8, c / 8, h * h, h * h), attn_shape(b, 8, c / 8, h * h, 77);

@@ -100,7 +100,7 @@ static inline double ref_act(int a, double x) { // ref.Act's order
   case 1: return x < 0 ? 0 : x;
   case 2: return gate(x, 1.702);
   case 3: return std::isinf(x) && x < 0 ? 0 : 0.5 * x * erfc(-x / sqrt(2.0));
-  case 4: return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  case 4: return std::isinf(x) && x < 0 ? 0 : 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
   case 5: return gate(x, 1);
   case 6: return 1 / (1 + exp(-x));
   case 7: return tanh(x);

@@ -10,4 +10,4 @@ case $arch in 90a) hopper="gemm90 conv3x3 convt90 attn90" ;; esac
 for t in ${TC_TESTS:-gemm conv attn norm $hopper}; do
   $nvcc -o "$out/$t" tc_test_$t.cpp
 done
-case $arch in 90a) $nvcc -o "$out/bench" tc_bench.cpp ;; esac
+case $arch in 90a) $nvcc --default-stream per-thread -o "$out/bench" tc_bench.cpp ;; esac

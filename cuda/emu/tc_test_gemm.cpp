@@ -57,7 +57,23 @@ static void run_case(bool bf, Case c) {
   check(what, out.size(), [&](size_t i) { return c.f32 ? out[i] : C.at(i); }, want, t);
   for (unsigned u : count) must("count left at zero", u == 0);
 }
+static __global__ void activate(int act, const float *x, float *y, int n) {
+  int i = blockIdx.x * 256 + threadIdx.x;
+  if (i < n) y[i] = tc_act(act, x[i]);
+}
+static void activations() {
+  Vec<float> x = {0, -0.0f, INFINITY, -INFINITY, NAN, 1e-30f, -1e-30f, 1e30f, -1e30f, 3.4e38f, -3.4e38f};
+  for (float v = -20; v < 20; v += 1 / 128.0f) x.push_back(v);
+  Vec<float> y(x.size());
+  for (int act = 0; act < 8; act++) {
+    std::vector<double> want;
+    for (float v : x) want.push_back(ref_act(act, v));
+    must("activate", launch(activate, {(unsigned)(x.size() + 255) / 256, 1, 1}, {256, 1, 1}, 0, act, (const float *)x.data(), y.data(), (int)x.size()) == 0);
+    check("activation " + std::to_string(act), x.size(), [&](size_t i) { return y[i]; }, want, {2e-6, 5e-7});
+  }
+}
 int main() {
+  activations();
   for (bool bf : {false, true}) {
     run_case(bf, {128, 128, 128, 128, 1, 1, 0, false, false, false, false, false, 0});
     run_case(bf, {130, 136, 72, 128, 1, 1, 0, true, true, false, false, false, 8});

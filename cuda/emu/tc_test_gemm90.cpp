@@ -68,6 +68,10 @@ int main() {
     run_case(bf, {640, 170, 72, 128, 160, 1, 3, 0, true, true, false, true, true});
     run_case(bf, {128, 160, 200, 128, 160, 1, 1, 0, true, false, true, false, true});
     run_case(bf, {130, 100, 640, 128, 128, 4, 5, 0, true, true, false, false, true});
+    run_case(bf, {300, 320, 136, 128, 160, 1, 2, 2, true, true, false, false, true});
+    run_case(bf, {200, 328, 100, 256, 128, 1, 2, 6, true, true, false, false});
+    run_case(bf, {140, 160, 64, 256, 160, 1, 1, 0, true, true, false, true});
+    run_case(bf, {200, 240, 136, 128, 160, 1, 3, 0, true, false, false, true, true});
     run_case(bf, {70, 90, 390, 128, 160, 3, 2, 0, true, false, false, true});
   }
   return done("gemm90");

@@ -16,7 +16,8 @@
 // Activations, in ref.Act's order.
 enum { ACT_NONE, ACT_RELU, ACT_QUICKGELU, ACT_GELU, ACT_GELUTANH, ACT_SILU, ACT_SIGMOID, ACT_TANH };
 
-DEV float tc_gate(float x, float k) { return x == -INFINITY ? 0.0f : x * rcp_fast(1.0f + exp2f_fast(-1.44269504f * k * x)); }
+// tc_gate is x/(1 + exp(-kx)), 0 at -infinity.
+DEV float tc_gate(float x, float k) { return fmaxf(x, -3e38f) * rcp_fast(1.0f + exp2f_fast(-1.44269504f * k * x)); }
 // tc_gelu is x·Φ(x) = max(x, 0) - |x|·Φ(-|x|), within 2e-7·|x|: Φ(-|x|) by a quintic of
 // 1/(1 + 0.3275911·|x|/√2). From 14 on it is 0 and stays so at infinity.
 // Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26, halved.
@@ -120,7 +121,7 @@ template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> s
   // there dozens of times.
   template <class Row> static DEV_M void run(Acc &acc, smem_t s, int t, int wm, int wn, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
     if (splits > 1 && !add_splits(acc, s, t, part, count, split, splits)) return;
-    Lane l = {t & 3, {}, 0, (e.flags & OUT_GEGLU) != 0};
+    Lane l = {t & 3, 0, {}, {}, (e.flags & OUT_GEGLU) != 0};
     const void *R = e.R;
     if (R && !l.gated && e.alpha == 1.0f && !((e.ldr | e.N) & 7)) add_rows(acc, t, wm, n0 + wn, e, row), R = 0;
     int columns = l.gated ? (e.N + 15) / 16 * 32 : e.N;
@@ -130,6 +131,7 @@ template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> s
       if (b % NB == 0) {
         int r = wm + b / NB * STEP + (t >> 2 & 7);
         l.m[0] = row(r), l.m[1] = row(r + 8);
+        if (e.each) l.each[0] = l.m[0] / e.each_rows, l.each[1] = l.m[1] / e.each_rows;
       }
       l.n = n0 + wn + b % NB * 32;
       if (l.n >= columns) continue;
@@ -158,11 +160,11 @@ private:
   // What a lane has of a block from column n on: in set s, pair j of columns, and after a
   // tc_turn one chunk of 8.
   struct Lane {
-    int q, m[2], n;
+    int q, n, m[2], each[2];
     bool gated;
-    DEV_M int pair_row(int s, int j) const { return (gated ? j >> 1 : s) ? m[1] : m[0]; }
+    DEV_M bool pair_second(int s, int j) const { return gated ? j >> 1 : s; } // of the two rows
     DEV_M int pair(int j) const { return (gated ? (n >> 1) + (j & 1) * 8 : n + j * 8) + q * 2; }
-    DEV_M int chunk_row(int s) const { return (gated ? q >> 1 : s) ? m[1] : m[0]; }
+    DEV_M bool chunk_second(int s) const { return gated ? q >> 1 : s; }
     DEV_M int chunk() const { return gated ? (n >> 1) + (q & 1) * 8 : n + q * 8; }
   };
   static DEV_M void load_bias(float2 *k, const float *bias, int n, bool all, int columns) {
@@ -217,17 +219,19 @@ private:
 #pragma unroll
     for (int s = 0; s < 2; s++) {
       if (s && l.gated) break;
-      int m = l.chunk_row(s), n = l.chunk();
+      bool second = l.chunk_second(s);
+      int m = second ? l.m[1] : l.m[0], n = l.chunk();
       bool in = wide && m >= 0 && n < e.N;
-      uint4 u = in && e.each ? ldg128((const uint16_t *)e.each + (size_t)(m / e.each_rows) * e.N + n) : make_uint4(0, 0, 0, 0);
+      uint4 u = in && e.each ? ldg128((const uint16_t *)e.each + (size_t)(second ? l.each[1] : l.each[0]) * e.N + n) : make_uint4(0, 0, 0, 0);
       uint4 v = in && R ? ldg128((const uint16_t *)R + (size_t)m * e.ldr + n) : make_uint4(0, 0, 0, 0);
       uint32_t a[4] = {u.x, u.y, u.z, u.w}, b[4] = {v.x, v.y, v.z, v.w};
       if (wide) tc_turn(a), tc_turn(b);
 #pragma unroll
       for (int j = 0; j < 4; j++) {
-        int m = l.pair_row(s, j), n = l.pair(j);
+        bool second = l.pair_second(s, j);
+        int m = second ? l.m[1] : l.m[0], n = l.pair(j);
         if (!wide && m >= 0) {
-          if (e.each) a[j] = pair((const uint16_t *)e.each + (size_t)(m / e.each_rows) * e.N, n, e.N);
+          if (e.each) a[j] = pair((const uint16_t *)e.each + (size_t)(second ? l.each[1] : l.each[0]) * e.N, n, e.N);
           if (R) b[j] = pair((const uint16_t *)R + (size_t)m * e.ldr, n, e.N);
         }
         w[s][j * 2] += lo2<BF>(a[j]) + lo2<BF>(b[j]), w[s][j * 2 + 1] += hi2<BF>(a[j]) + hi2<BF>(b[j]);
@@ -239,7 +243,7 @@ private:
 #pragma unroll
     for (int s = 0; s < 2; s++) {
       if (s && l.gated) break;
-      int m = l.chunk_row(s), n = l.chunk();
+      int m = l.chunk_second(s) ? l.m[1] : l.m[0], n = l.chunk();
       uint4 u = pack8<BF>(w[s]);
       uint32_t r[4] = {u.x, u.y, u.z, u.w};
       tc_turn(r);
@@ -249,7 +253,7 @@ private:
   static DEV_M void write_narrow(const Epilogue &e, const Lane &l, const float (*w)[8]) {
 #pragma unroll
     for (int i = 0; i < 8; i++) {
-      int s = i >> 2, j = i & 3, m = l.pair_row(s, j), n = l.pair(j);
+      int s = i >> 2, j = i & 3, m = l.pair_second(s, j) ? l.m[1] : l.m[0], n = l.pair(j);
       if (m < 0 || n >= e.N || (s && l.gated)) continue;
       const float *v = w[s] + j * 2;
       size_t at = (size_t)m * e.ldc + n;
