@@ -32,17 +32,18 @@ const (
 // gemmArgs is tc_tile.h's GemmArgs.
 type gemmArgs struct {
 	e                                  epilogue
-	a, w, part, count                  cu.DevicePtr
+	a, w, part                         cu.DevicePtr
 	strideA, strideW, strideC, strideR int64
 	m, nw, k, lda, ldw, splits         int32
 }
 
 // convArgs is tc_tile.h's ConvArgs.
 type convArgs struct {
-	e                                                         epilogue
-	x, x2, w, scale, shift, part, count                       cu.DevicePtr
-	n, h, wd, c1, c2, o, kh, kw                               int32
-	stride, padT, padL, dil, oh, ow, up, normAct, splits, box int32
+	e                                                epilogue
+	x, x2, w, part                                   cu.DevicePtr
+	n, h, wd, c1, c2, o, kh, kw                      int32
+	stride, padT, padL, dil, oh, ow, up, splits, box int32
+	_                                                int32
 }
 
 // finishArgs is tc_finish.cu's.

@@ -18,10 +18,10 @@ type layerNormArgs struct {
 }
 
 type groupNormArgs struct {
-	out, x, x2, w, b, part, scale, shift cu.DevicePtr
-	hw, c1, c2, groups, slices, act      int32
-	eps                                  float32
-	_                                    int32
+	out, x, x2, w, b, part          cu.DevicePtr
+	hw, c1, c2, groups, slices, act int32
+	eps                             float32
+	_                               int32
 }
 
 // suitsLayerNorm reports whether a row norm reads and writes halves in whole words.

@@ -104,8 +104,8 @@ func dot(x, y []float32) (s float32) {
 	return s
 }
 
-// TestSplitProducts has several blocks share each tile's sum, whose counters must be
-// zero again for the second run.
+// TestSplitProducts has blocks share a tile's sums along K, for a product and for 3x3
+// taps: exact sums whatever the split.
 func TestSplitProducts(t *testing.T) {
 	const m, n, k, splits = 70, 136, 200, 3
 	x, w, bias := eighths(m*k, 3), eighths(n*k, 5), eighths(n, 1)
@@ -113,58 +113,18 @@ func TestSplitProducts(t *testing.T) {
 	for i := range want {
 		want[i] = dot(x[i/n*k:][:k], w[i%n*k:][:k]) + bias[i%n]
 	}
-	for _, kernel := range []string{"tc_gemm_f16_64", "tc_gemm90_bf16_128x128"} {
-		t.Run(kernel, func(t *testing.T) {
-			hopper := kernel == "tc_gemm90_bf16_128x128"
-			h := newHand(t, hopper)
-			out := h.floats(make([]float32, m*n))
-			g := gemmArgs{
-				e: epilogue{out: out, bias: h.floats(bias), n: n, ldc: n, eachRows: 1, flags: outF32, alpha: 1},
-				a: h.halves(x), w: h.halves(w), part: h.floats(make([]float32, 2*splits*128*128)), count: h.floats(make([]float32, 6)),
-				m: m, nw: n, k: k, lda: k, ldw: k, splits: splits,
-			}
-			if hopper {
-				a := cux.Put(cux.Put(new(cux.Args), h.rows(g.a, k, m, 128)), h.rows(g.w, k, n, 128))
-				h.launch(kernel, cux.Grid{X: 4, Threads: 384, Shared: hopperTiles[0].shared()}, cux.Put(a, g))
-			} else {
-				h.launch(kernel, cux.Grid{X: 6, Y: splits, Threads: 128, Shared: 4 * 128 * 64}, cux.Put(new(cux.Args), g))
-			}
-			require.Equal(t, want, h.twice(out, m*n))
-		})
+	h := newHand(t, true)
+	out := h.floats(make([]float32, m*n))
+	g := gemmArgs{
+		e: epilogue{out: out, bias: h.floats(bias), n: n, ldc: n, eachRows: 1, flags: outF32, alpha: 1},
+		a: h.halves(x), w: h.halves(w), part: h.floats(make([]float32, splits*m*n)),
+		m: m, nw: n, k: k, lda: k, ldw: k, splits: splits,
 	}
-}
-
-// TestSplitConvolutions does the same for 3x3 taps.
-func TestSplitConvolutions(t *testing.T) {
-	const n, high, wide, c, o, splits = 1, 6, 9, 128, 40, 2
-	x, w := eighths(n*high*wide*c, 3), eighths(o*9*c, 5)
-	want := make([]float32, n*high*wide*o)
-	for i := range want {
-		y, xx := i/o/wide, i/o%wide
-		for tap := range 9 {
-			if sy, sx := y+tap/3-1, xx+tap%3-1; sy >= 0 && sx >= 0 && sy < high && sx < wide {
-				want[i] += dot(x[(sy*wide+sx)*c:][:c], w[(i%o*9+tap)*c:][:c])
-			}
-		}
-	}
-	for _, kernel := range []string{"tc_conv3_bf16_64", "tc_conv90_f16_128"} {
-		t.Run(kernel, func(t *testing.T) {
-			h := newHand(t, kernel == "tc_conv3_bf16_64")
-			out := h.floats(make([]float32, len(want)))
-			g := convArgs{
-				e: epilogue{out: out, n: o, ldc: o, eachRows: high * wide, flags: outF32, alpha: 1},
-				x: h.halves(x), w: h.halves(w), part: h.floats(make([]float32, 2*splits*128*128)), count: h.floats(make([]float32, 2)),
-				n: n, h: high, wd: wide, c1: c, o: o, kh: 3, kw: 3, stride: 1, padT: 1, padL: 1, dil: 1, oh: high, ow: wide, splits: splits,
-			}
-			if h.bf16 {
-				h.launch(kernel, cux.Grid{X: 2, Y: splits, Threads: 128, Shared: 25600 + 4*64*64}, cux.Put(new(cux.Args), g))
-			} else {
-				a := cux.Put(new(cux.Args), h.rows(g.w, 9*c, o, 128))
-				h.launch(kernel, cux.Grid{X: 3, Threads: 384, Shared: 170112}, cux.Put(a, g))
-			}
-			require.Equal(t, want, h.twice(out, len(want)))
-		})
-	}
+	a := cux.Put(cux.Put(new(cux.Args), h.rows(g.a, k, m, 128)), h.rows(g.w, k, n, 128))
+	h.launch("tc_gemm90_bf16_128x128", cux.Grid{X: 4, Threads: 384, Shared: hopperTiles[0].shared()}, cux.Put(a, g))
+	f := finishArgs{e: g.e, part: g.part, m: m, nw: n, splits: splits}
+	h.launch("tc_finish_bf16", cux.Grid{X: ceil(m*n/8, threads), Threads: threads}, cux.Put(new(cux.Args), f))
+	require.Equal(t, want, h.twice(out, m*n))
 }
 
 // TestAttentionOfHalves compares the kernels for few keys and for many, on Hopper and

@@ -35,7 +35,7 @@ func (t hopperTile) shared() int { return t.stages*(t.m+t.n)*128 + 128 }
 // of writing a tile, in depths of k; of a finishing launch; and of a value of a split
 // sum, written and read.
 const (
-	writeOut   = 400
+	writeOut   = 200
 	launching  = 10e6
 	splitValue = 6
 	leastSteps = 6 // of 64 along k that a split has

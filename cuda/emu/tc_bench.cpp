@@ -173,13 +173,12 @@ static void norm_shape(int N, int H, int C) {
   while (lanes < 32 && C > 40 * lanes) lanes *= 2;
   int batch = 4 * (256 / (C / 8 / tiles)), most = std::min(std::max(1, std::min({(HW + batch - 1) / batch, 512 / tiles, 128})), HW);
   for (int slices : {most, (most + 1) / 2, (most + 3) / 4}) {
-    GroupNormArgs g = {y, x, 0, w, w, device<float2>((size_t)N * slices * 32), scale, scale + (size_t)N * C, HW, C, 0, 32, slices, ACT_SILU, 1e-5f, 0};
+    GroupNormArgs g = {y, x, 0, w, w, device<float2>((size_t)N * slices * 32), HW, C, 0, 32, slices, ACT_SILU, 1e-5f, 0};
     std::string how = what + " tiles " + std::to_string(tiles) + " slices " + std::to_string(slices);
     dim3 grid(tiles, slices, N);
     report("groupnorm parts " + how, 0, n * 2.0, [&] { tc_groupnorm_parts_f16<<<grid, 256, 16512>>>(g); });
     report("groupnorm apply " + how, 0, n * 4.0, [&] { tc_groupnorm_apply_f16<<<grid, 256, 256 / tiles>>>(g); });
     report("groupnorm both " + how, 0, n * 6.0, [&] { tc_groupnorm_parts_f16<<<grid, 256, 16512>>>(g), tc_groupnorm_apply_f16<<<grid, 256, 256 / tiles>>>(g); });
-    if (slices == most) report("groupnorm factors " + how, 0, N * slices * 256.0, [&] { tc_groupnorm_factors<<<dim3(tiles, 1, N), 256, 256 / tiles>>>(g); });
     cudaFree(g.part);
     if (slices == 1) break;
   }

@@ -1,17 +1,15 @@
 // Half-precision convolution over NHWC as an implicit GEMM on tensor cores, sm_80 and up:
-//   y[n,oy,ox,:] = act(conv(normact(x·scale + shift), W) + bias + each + residual)
-// for any kernel size, stride, padding and dilation, one group. Each tap reads, and
-// normalises, its input anew: 3x3 with stride 1 has tc_conv3.cu and tc_conv90.cu.
+//   y[n,oy,ox,:] = act(conv(x, W) + bias + each + residual)
+// for any kernel size, stride, padding and dilation, one group. Each tap reads its input
+// anew: 3x3 with stride 1 has tc_conv3.cu, Hopper tc_convt90.cu.
 //
-// Launch: grid (ceil(N·OH·OW/BM)·ceil(O/BN), splits, 1), block 128, dynamic shared
+// Launch: grid ceil(N·OH·OW/BM)·ceil(O/BN), block 128, dynamic shared
 // memory TC_STAGES·(BM+BN)·64 bytes; BM = BN = 128 or 64.
 //
 // Input: x [N,H,W,C1] and, for a joined picture that is never written, x2 [N,H,W,C2]
 // with C1 a multiple of 8. up = 1 reads a picture of 2H x 2W made by nearest
 // neighbour; padding and OH, OW are of that picture.
 // W: [O, KH·KW·Cp], Cp = C1+C2 rounded up to 8, zeros in the added channels.
-// scale, shift: f32 [N,C1+C2] (kernels *_norm; C1+C2 a multiple of 8): the input is
-// normalised in shared memory by the thread that copied it; padding stays zero.
 // Rows of the result are pixels: Epilogue's ldc = O, each_rows = OH·OW.
 // All pointers are multiples of 16 bytes but x's where C1 is no multiple of 8.
 // Limits: elements of x, x2, W below 2^32; H, W, OH, OW below 2^15.
@@ -34,16 +32,15 @@ struct Tap {
   }
 };
 
-template <bool BF, int BM, int BN, int WM, int WN, bool NORM> DEV void conv(const ConvArgs &g) {
+template <bool BF, int BM, int BN, int WM, int WN> DEV void conv(const ConvArgs &g) {
   typedef Tile<BF, BM, BN, WM, WN> T;
   TC_SMEM(smem);
   constexpr int ST = TC_STAGES, RA = BM * 4 / T::NT, RB = BN * 4 / T::NT;
   smem_t s0 = smem_addr(smem);
   int C = g.C1 + g.C2, per = (C + 7) >> 3, Kp = g.KH * g.KW * per * 8, M = g.N * g.OH * g.OW;
-  int t = threadIdx.x, bm, bn, mt = (M + BM - 1) / BM, nt = (g.O + BN - 1) / BN, k0, k1;
+  int t = threadIdx.x, bm, bn, mt = (M + BM - 1) / BM, nt = (g.O + BN - 1) / BN;
   tc_tile_at(blockIdx.x, mt, nt, &bm, &bn);
-  int splits = gridDim.y, split = blockIdx.y;
-  tc_split((Kp + 31) / 32, splits, split, &k0, &k1);
+  int steps = (Kp + 31) / 32;
   int q = t & 3, r = t >> 2, Hu = g.H << g.up, Wu = g.Wd << g.up;
   bool wide1 = !(g.C1 & 7) && !((size_t)g.x & 15), wide2 = !(g.C2 & 7) && !((size_t)g.x2 & 15), wideW = !((size_t)g.W & 15);
   int image[RA], yx[RA]; // of each row: its picture, and the input position of its first tap
@@ -64,9 +61,8 @@ template <bool BF, int BM, int BN, int WM, int WN, bool NORM> DEV void conv(cons
     *at = (uint32_t)(image[i] * g.H + (y >> g.up)) * g.Wd + (x >> g.up);
     return (unsigned)y < (unsigned)Hu && (unsigned)x < (unsigned)Wu && k.ky < g.KH;
   };
-  Tap in, out; // of the next load, of the next normalisation
-  in.start(k0 * 4 + q, per, g.KW);
-  out = in;
+  Tap in; // of the next load
+  in.start(q, per, g.KW);
   auto load = [&](int stage, int kt) {
     smem_t sa = tc_chunk(s0 + stage * T::STAGE, r, q), sb = sa + T::A_BYTES;
     bool second = in.c8 * 8 >= g.C1;
@@ -84,31 +80,17 @@ template <bool BF, int BM, int BN, int WM, int WN, bool NORM> DEV void conv(cons
     for (int i = 0; i < RB; i++) tc_load8(sb + i * T::NT * 16, (const uint16_t *)g.W + (left > 0 ? ob[i] + k : 0), left, wideW);
     in.next(per, g.KW);
   };
-  // normalise does x·scale + shift and the activation on the chunks this thread
-  // has copied, after its wait and before the barrier that shows them to others.
-  auto normalise = [&](int stage) {
-    smem_t sa = tc_chunk(s0 + stage * T::STAGE, r, q);
-#pragma unroll
-    for (int i = 0; i < RA; i++) {
-      uint32_t at;
-      if (!pixel(i, out, &at)) continue;
-      size_t k = (size_t)image[i] * C + out.c8 * 8;
-      sts128(sa + i * T::NT * 16, tc_normalise<BF>(lds128(sa + i * T::NT * 16), g.scale + k, g.shift + k, g.norm_act));
-    }
-    out.next(per, g.KW);
-  };
   T c;
 #pragma unroll
   for (int s = 0; s < ST - 1; s++) {
-    if (k0 + s < k1) load(s, k0 + s);
+    if (s < steps) load(s, s);
     cp_async_commit();
   }
   int at = 0, to = ST - 1;
-  for (int kt = k0; kt < k1; kt++) {
+  for (int kt = 0; kt < steps; kt++) {
     cp_async_wait<ST - 2>();
-    if (NORM) normalise(at);
     __syncthreads();
-    if (kt + ST - 1 < k1) load(to, kt + ST - 1);
+    if (kt + ST - 1 < steps) load(to, kt + ST - 1);
     cp_async_commit();
     smem_t sa = s0 + at * T::STAGE;
     c.step(sa, sa + T::A_BYTES);
@@ -116,19 +98,14 @@ template <bool BF, int BM, int BN, int WM, int WN, bool NORM> DEV void conv(cons
   }
   cp_async_wait<0>();
   __syncthreads();
-  c.finish(s0, g.e, bn * BN, [&](int r) { int m = bm * BM + r; return m < M ? m : -1; },
-           g.part + (size_t)blockIdx.x * splits * BM * BN, g.count + blockIdx.x, split, splits);
+  c.finish(g.e, bn * BN, [&](int r) { int m = bm * BM + r; return m < M ? m : -1; });
 }
 
 // Tiles as in tc_gemm.cu.
-#define CONV(name, bf, bm, bn, wm, wn, norm, per_sm) \
-  extern "C" __global__ void __launch_bounds__(128, per_sm) name(const __grid_constant__ ConvArgs g) { conv<bf, bm, bn, wm, wn, norm>(g); } \
+#define CONV(name, bf, bm, bn, wm, wn, per_sm) \
+  extern "C" __global__ void __launch_bounds__(128, per_sm) name(const __grid_constant__ ConvArgs g) { conv<bf, bm, bn, wm, wn>(g); } \
   TC_KERNEL(name)
-CONV(tc_conv_f16_128, false, 128, 128, 64, 64, false, 2)
-CONV(tc_conv_bf16_128, true, 128, 128, 64, 64, false, 2)
-CONV(tc_conv_f16_64, false, 64, 64, 32, 32, false, 4)
-CONV(tc_conv_bf16_64, true, 64, 64, 32, 32, false, 4)
-CONV(tc_conv_f16_128_norm, false, 128, 128, 64, 64, true, 2)
-CONV(tc_conv_bf16_128_norm, true, 128, 128, 64, 64, true, 2)
-CONV(tc_conv_f16_64_norm, false, 64, 64, 32, 32, true, 4)
-CONV(tc_conv_bf16_64_norm, true, 64, 64, 32, 32, true, 4)
+CONV(tc_conv_f16_128, false, 128, 128, 64, 64, 2)
+CONV(tc_conv_bf16_128, true, 128, 128, 64, 64, 2)
+CONV(tc_conv_f16_64, false, 64, 64, 32, 32, 4)
+CONV(tc_conv_bf16_64, true, 64, 64, 32, 32, 4)

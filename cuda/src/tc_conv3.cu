@@ -1,17 +1,16 @@
 // The 3x3 convolution with stride 1 for sm_80 and up: the same result as tc_conv.cu
-// for KH = KW = 3, stride 1, dil 1 and C1, C2 multiples of 32, without reading and
-// normalising the input nine times.
+// for KH = KW = 3, stride 1, dil 1 and C1, C2 multiples of 32, without reading the input
+// nine times.
 //
-// Launch: grid (tiles, splits, 1), tiles = ceil(OW/8)·ceil(OH/th)·ceil(N/tn)·ceil(O/BN),
-// th x tn = 16 x 1 if OH > 8, else 8 x 2; splits <= (C1+C2)/32; block 128; dynamic shared
-// memory 25600 + TC_STAGES·BN·64 bytes, BN = 128 or 64. Arguments as tc_conv.cu's; scale
-// null for no normalisation; part holds grid.x·splits·128·BN floats.
+// Launch: grid ceil(OW/8)·ceil(OH/th)·ceil(N/tn)·ceil(O/BN), th x tn = 16 x 1 if OH > 8,
+// else 8 x 2; block 128; dynamic shared memory 25600 + TC_STAGES·BN·64 bytes, BN = 128 or
+// 64. Arguments as tc_conv.cu's.
 //
 // A block makes 128 pixels (8 wide) x BN channels. The pixels' patch with its border, 32
 // channels at a time, lies in one of two buffers for nine steps, one a tap, that
 // multiply shifted rows of it by 32 rows of weights. While one patch is in use the
-// next comes: a thread copies a chunk of it a step and normalises, three steps
-// later, what has come. 58 KB with 4 stages, 49 with 3: two blocks an SM either way.
+// next comes, a chunk a thread and step. 58 KB with 4 stages, 49 with 3: two blocks an SM
+// either way.
 #include "tc_tile.h"
 
 template <bool BF, int BN, int WN> DEV void conv3(const ConvArgs &g) {
@@ -20,9 +19,8 @@ template <bool BF, int BN, int WN> DEV void conv3(const ConvArgs &g) {
   TC_SMEM(smem);
   smem_t sp = smem_addr(smem), sw = sp + 2 * PATCH;
   int C = g.C1 + g.C2, t = threadIdx.x, lane = t & 31, w = t >> 5, q = t & 3, r = t >> 2;
-  int mt = Place::count(g), nt = (g.O + BN - 1) / BN, bm, bn, b0, b1, splits = gridDim.y, split = blockIdx.y;
+  int mt = Place::count(g), nt = (g.O + BN - 1) / BN, bm, bn, blocks = C >> 5;
   tc_tile_at(blockIdx.x, mt, nt, &bm, &bn);
-  tc_split(C >> 5, splits, split, &b0, &b1);
   Place at;
   at.start(g, bm);
   uint32_t ow[RB];
@@ -38,14 +36,6 @@ template <bool BF, int BN, int WN> DEV void conv3(const ConvArgs &g) {
     const uint16_t *x = (const uint16_t *)(second ? g.x2 : g.x);
     if (p < Place::PIXELS) cp_async16(tc_chunk(sp + (b & 1) * PATCH, p, q), ok ? x + (size_t)from * (second ? g.C2 : g.C1) + (second ? c - g.C1 : c) : x, ok ? 16 : 0);
   };
-  auto normalise = [&](int i, int b) {
-    int p = r + i * 32, image;
-    uint32_t from;
-    if (!g.scale || !at.source(g, p, &image, &from)) return;
-    smem_t d = tc_chunk(sp + (b & 1) * PATCH, p, q);
-    size_t k = (size_t)image * C + b * 32 + q * 8;
-    sts128(d, tc_normalise<BF>(lds128(d), g.scale + k, g.shift + k, g.norm_act));
-  };
   auto weights = [&](int stage, int b, int tap) {
     smem_t d = tc_chunk(sw + stage * STAGE, r, q);
     const uint16_t *s = (const uint16_t *)g.W + tap * C + b * 32;
@@ -53,27 +43,21 @@ template <bool BF, int BN, int WN> DEV void conv3(const ConvArgs &g) {
     for (int i = 0; i < RB; i++) cp_async16(d + i * 2048, s + ow[i], 16);
   };
   T c;
-  for (int i = 0; i < CHUNKS; i++) fetch(i, b0);
+  for (int i = 0; i < CHUNKS; i++) fetch(i, 0);
 #pragma unroll
-  for (int s = 0; s < ST - 1; s++) weights(s, b0, s), cp_async_commit();
+  for (int s = 0; s < ST - 1; s++) weights(s, 0, s), cp_async_commit();
   int ra = (w / T::WARPS_N) * 64 + (lane & 15), rb = (w % T::WARPS_N) * WN + (lane & 7) + (lane >> 4 << 3), corner = at.corner(ra);
   int stage = 0, to = ST - 1;
-  for (int b = b0; b < b1; b++) {
+  for (int b = 0; b < blocks; b++) {
     smem_t patch = sp + (b & 1) * PATCH;
 #pragma unroll 1
     for (int tap = 0; tap < 9; tap++) {
       cp_async_wait<ST - 2>();
-      if (b == b0 && tap == 0)
-        for (int i = 0; i < CHUNKS; i++) normalise(i, b);
-      if (b + 1 < b1 && tap >= 3) { // what step tap-3 has fetched
-        if (tap == 3) normalise(0, b + 1);
-        normalise(tap - 2, b + 1);
-      }
       __syncthreads();
       int ahead = tap + ST - 1;
       if (ahead < 9) weights(to, b, ahead);
-      else if (b + 1 < b1) weights(to, b + 1, ahead - 9);
-      if (b + 1 < b1 && tap < 6) {
+      else if (b + 1 < blocks) weights(to, b + 1, ahead - 9);
+      if (b + 1 < blocks && tap < 6) {
         if (tap == 0) fetch(0, b + 1);
         fetch(tap + 1, b + 1);
       }
@@ -97,7 +81,7 @@ template <bool BF, int BN, int WN> DEV void conv3(const ConvArgs &g) {
   }
   cp_async_wait<0>();
   __syncthreads();
-  c.finish(sp, g.e, bn * BN, [&](int r) { return at.row(g, r); }, g.part + (size_t)blockIdx.x * splits * 128 * BN, g.count + blockIdx.x, split, splits);
+  c.finish(g.e, bn * BN, [&](int r) { return at.row(g, r); });
 }
 
 // Warps of 64x64 or, for BN = 64, 64x32.

@@ -94,7 +94,7 @@ template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
       regs_fence(&acc[0][0][0], MB * BN / 2);
       if (last && (t & 31) == 0) mb_arrive(last);
       if (TURNS && i + (int)gridDim.x < items) bar_arrive<256>(2 + (wg ^ 1));
-      Out::run(acc, 0, tid, wm, 0, work.epilogue(it), it.bn * BN, row, nullptr, nullptr, 0, 1);
+      Out::run(acc, tid, wm, 0, work.epilogue(it), it.bn * BN, row);
     }
   }
 };

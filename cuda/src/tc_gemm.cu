@@ -1,7 +1,7 @@
 // Half-precision GEMM on tensor cores, sm_80 and up:
 //   C[M,N] = act(alpha·A[M,K]·W[N,K]ᵀ + bias + residual), f32 accumulation.
 //
-// Launch: grid (ceil(M/BM)·ceil(Nw/BN), splits, batch), block 128, dynamic shared
+// Launch: grid (ceil(M/BM)·ceil(Nw/BN), 1, batch), block 128, dynamic shared
 // memory stages·(BM+BN)·64 bytes (TC_STAGES: 3 on sm_86 and sm_89, else 4);
 // BM = BN = 128 or 64. Nw is N, or for GEGLU W's rows.
 //
@@ -11,9 +11,6 @@
 // GEGLU: C = N value columns times GELU of N gate columns. Nw = 32·ceil(N/16): W and
 // bias hold, for each 16 outputs, 16 value rows and then their 16 gate rows, zeros
 // where N ends.
-// splits > 1: part holds grid.x·batch·splits·BM·BN floats, count grid.x·batch zeros
-// (left zero). The sum of the splits is in their order: bits depend on splits,
-// never on timing, tile or batch.
 // Limits: M·lda, Nw·ldw below 2^31 elements.
 #include "tc_tile.h"
 
@@ -22,10 +19,9 @@ template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs 
   TC_SMEM(smem);
   constexpr int ST = TC_STAGES, RA = BM * 4 / T::NT, RB = BN * 4 / T::NT; // chunks a thread loads
   smem_t s0 = smem_addr(smem);
-  int t = threadIdx.x, bm, bn, mt = (g.M + BM - 1) / BM, nt = (g.Nw + BN - 1) / BN, k0, k1;
+  int t = threadIdx.x, bm, bn, mt = (g.M + BM - 1) / BM, nt = (g.Nw + BN - 1) / BN;
   tc_tile_at(blockIdx.x, mt, nt, &bm, &bn);
-  int splits = gridDim.y, split = blockIdx.y, z = blockIdx.z;
-  tc_split((g.K + 31) / 32, splits, split, &k0, &k1);
+  int z = blockIdx.z, steps = (g.K + 31) / 32;
   pdl_launch();
   pdl_wait();
   const uint16_t *A = (const uint16_t *)g.A + z * g.strideA, *W = (const uint16_t *)g.W + z * g.strideW;
@@ -50,14 +46,14 @@ template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs 
   T c;
 #pragma unroll
   for (int s = 0; s < ST - 1; s++) {
-    if (k0 + s < k1) load(s, k0 + s);
+    if (s < steps) load(s, s);
     cp_async_commit();
   }
   int at = 0, in = ST - 1;
-  for (int kt = k0; kt < k1; kt++) {
+  for (int kt = 0; kt < steps; kt++) {
     cp_async_wait<ST - 2>();
     __syncthreads();
-    if (kt + ST - 1 < k1) load(in, kt + ST - 1);
+    if (kt + ST - 1 < steps) load(in, kt + ST - 1);
     cp_async_commit();
     smem_t sa = s0 + at * T::STAGE;
     c.step(sa, sa + T::A_BYTES);
@@ -68,9 +64,7 @@ template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs 
   Epilogue e = g.e;
   e.C = (char *)e.C + z * g.strideC * (e.flags & OUT_F32 ? 4 : 2);
   if (e.R) e.R = (const uint16_t *)e.R + z * g.strideR;
-  int tile = z * gridDim.x + blockIdx.x;
-  c.finish(s0, e, bn * BN, [&](int r) { int m = bm * BM + r; return m < g.M ? m : -1; },
-           g.part + (size_t)tile * splits * BM * BN, g.count + tile, split, splits);
+  c.finish(e, bn * BN, [&](int r) { int m = bm * BM + r; return m < g.M ? m : -1; });
 }
 
 // 128x128: four warps of 64x64. A warp reads 8 ldmatrix (32 cycles of shared

@@ -91,13 +91,11 @@ template <bool BF> DEV void layernorm(const LayerNormArgs &g) {
 // GroupNorm of x [N,HW,C1] and, beside it, x2 [N,HW,C2]: C = C1+C2 channels in groups
 // of C/groups. Two launches: parts leaves each group's moments, slice by slice of the
 // pixels; then apply merges them and writes out = act((x-mean)/√(variance+eps)·w + b)
-// [N,HW,C], or factors writes the f32 scale and shift [N,C] for which x·scale + shift
-// is x normalised, for a kernel that normalises as it reads.
+// [N,HW,C].
 //
 // Launch: block 256, and blocks take tiles of C/tiles channels, whole groups:
-//   parts:   grid (tiles, slices, N), 16512 bytes of dynamic shared memory
-//   apply:   grid (tiles, cuts, N),   8·groups/tiles bytes
-//   factors: grid (tiles, 1, N),      8·groups/tiles bytes
+//   parts: grid (tiles, slices, N), 16512 bytes of dynamic shared memory
+//   apply: grid (tiles, cuts, N),   8·groups/tiles bytes
 // part holds N·groups·slices float2. C1, C2 and C/tiles are multiples of 8, C/tiles <=
 // 2048, groups a multiple of tiles, groups/tiles <= 256, slices and cuts >= 1; pointers
 // to halves, w and b are aligned to 16 bytes. out may be x if C2 is 0.
@@ -110,11 +108,10 @@ template <bool BF> DEV void layernorm(const LayerNormArgs &g) {
 //           a picture has four blocks an SM; a merge is four parts a lane at most.
 //   cuts:   as slices; they don't touch the bits.
 struct GroupNormArgs {
-  void *out;               // of apply
-  const void *x, *x2;      // of parts and apply; x2 null if C2 is 0
-  const float *w, *b;      // [C], of apply and factors
-  float2 *part;            // [N][groups][slices]: mean and sum of squared differences
-  float *scale, *shift;    // of factors
+  void *out;          // of apply
+  const void *x, *x2; // x2 null if C2 is 0
+  const float *w, *b; // [C], of apply
+  float2 *part;       // [N][groups][slices]: mean and sum of squared differences
   int HW, C1, C2, groups, slices, act; // act: of apply
   float eps;
   int pad;
@@ -282,22 +279,8 @@ template <bool BF> DEV void groupnorm_apply(const GroupNormArgs &g) {
     x.load(u, left);
   }
 }
-DEV void groupnorm_factors(const GroupNormArgs &g) {
-  TC_SMEM(smem);
-  float2 *sh = (float2 *)smem;
-  pdl_launch();
-  Share s(g, 1, 0);
-  pdl_wait();
-  groupnorm_merge(g, s, sh);
-  for (int c = threadIdx.x; c < s.wide * 8; c += 256) {
-    float2 m = sh[c / s.per];
-    float f = g.w[s.c0 + c] * m.y;
-    size_t at = (size_t)blockIdx.z * s.C + s.c0 + c;
-    g.scale[at] = f, g.shift[at] = g.b[s.c0 + c] - m.x * f;
-  }
-}
 
-static_assert(sizeof(LayerNormArgs) == 48 && sizeof(GroupNormArgs) == 96, "the host's layout");
+static_assert(sizeof(LayerNormArgs) == 48 && sizeof(GroupNormArgs) == 80, "the host's layout");
 
 #define NORM(name, fn, args, per_sm) \
   extern "C" __global__ void __launch_bounds__(256, per_sm) name(const __grid_constant__ args g) { fn(g); } \
@@ -308,4 +291,3 @@ NORM(tc_groupnorm_parts_f16, groupnorm_parts<false>, GroupNormArgs, 4)
 NORM(tc_groupnorm_parts_bf16, groupnorm_parts<true>, GroupNormArgs, 4)
 NORM(tc_groupnorm_apply_f16, groupnorm_apply<false>, GroupNormArgs, 3)
 NORM(tc_groupnorm_apply_bf16, groupnorm_apply<true>, GroupNormArgs, 3)
-NORM(tc_groupnorm_factors, groupnorm_factors, GroupNormArgs, 4)

@@ -73,21 +73,18 @@ struct GemmArgs {
   Epilogue e;
   const void *A, *W;
   float *part;
-  unsigned *count;
-  long long strideA, strideW, strideC, strideR; // elements from one batch item to the next
-  int M, Nw, K, lda, ldw, splits; // splits: of tc_gemm90.cu, whose grid does not say
+  long long strideA, strideW, strideC, strideR; // elements from one batch item to the next, in tc_gemm.cu
+  int M, Nw, K, lda, ldw, splits;               // splits and part: of tc_gemm90.cu
 };
 
 struct ConvArgs {
   Epilogue e;
   const void *x, *x2, *W;
-  const float *scale, *shift;
   float *part;
-  unsigned *count;
-  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, norm_act, splits, box; // splits: of tc_conv90.cu; box: of tc_convt90.cu
+  int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, splits, box, pad; // part, splits and box: of tc_convt90.cu
 };
 
-static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 152 && sizeof(ConvArgs) == 192, "the host's layout");
+static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 144 && sizeof(ConvArgs) == 168, "the host's layout");
 
 // tc_chunk gives the address of 16-byte chunk q (0 to 3) of row r of a tile with
 // 64-byte rows. Two rows share the 32 banks and the XOR moves each pair's chunks,
@@ -112,15 +109,9 @@ DEV void tc_turn(uint32_t *r) {
 template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> struct Output {
   typedef float Acc[WM / 16][WN / 8][4];
 
-  // run writes the tile. With splits > 1 every block leaves its sums in part
-  // ([tile][split][BM][BN], in an order of its own); the last to come adds them in order,
-  // whatever the order they came in, and writes; the threads then meet at barrier 1 and s
-  // is 4 bytes of shared memory.
-  //
-  // The loop over 16 x 32 blocks stays rolled, or the code of the activations would be
-  // there dozens of times.
-  template <class Row> static DEV_M void run(Acc &acc, smem_t s, int t, int wm, int wn, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
-    if (splits > 1 && !add_splits(acc, s, t, part, count, split, splits)) return;
+  // run writes the tile. The loop over 16 x 32 blocks stays rolled, or the code of the
+  // activations would be there dozens of times.
+  template <class Row> static DEV_M void run(Acc &acc, int t, int wm, int wn, const Epilogue &e, int n0, Row row) {
     Lane l = {t & 3, 0, {}, {}, (e.flags & OUT_GEGLU) != 0};
     const void *R = e.R;
     if (R && !l.gated && e.alpha == 1.0f && !((e.ldr | e.N) & 7)) add_rows(acc, t, wm, n0 + wn, e, row), R = 0;
@@ -273,32 +264,6 @@ private:
       }
     }
   }
-  static DEV_M bool add_splits(Acc &acc, smem_t s, int t, float *part, unsigned *count, int split, int splits) {
-    part += t * 4;
-#pragma unroll
-    for (int k = 0; k < BLOCKS * 4; k++) {
-      const float *a = acc[k / (WN / 8)][k % (WN / 8)];
-      stg128f(part + (size_t)split * BM * BN + k * THREADS * 4, make_float4(a[0], a[1], a[2], a[3]));
-    }
-    __threadfence();
-    bar_sync<1, THREADS>();
-    if (t == 0) sts32(s, atomicAdd(count, 1u));
-    bar_sync<1, THREADS>();
-    bool last = f32_bits(lds32f(s)) == (unsigned)splits - 1;
-    bar_sync<1, THREADS>();
-    if (!last) return false;
-    __threadfence();
-    if (t == 0) *count = 0; // for the next launch
-#pragma unroll 1
-    for (int q = 0; q < splits; q++)
-#pragma unroll
-      for (int k = 0; k < BLOCKS * 4; k++) {
-        float *a = acc[k / (WN / 8)][k % (WN / 8)];
-        float4 u = ldcg128f(part + (size_t)q * BM * BN + k * THREADS * 4);
-        a[0] = (q ? a[0] : 0) + u.x, a[1] = (q ? a[1] : 0) + u.y, a[2] = (q ? a[2] : 0) + u.z, a[3] = (q ? a[3] : 0) + u.w;
-      }
-    return true;
-  }
 };
 
 // A BM x BN tile computed in steps of 32 along K by warps of WM x WN.
@@ -308,10 +273,9 @@ template <bool BF, int BM_, int BN_, int WM, int WN> struct Tile {
   typedef Output<BF, BM, BN, WM, WN, NT> Out;
   typename Out::Acc acc = {};
 
-  // finish writes the tile through s, the block's shared memory, free by now.
-  template <class Row> DEV_M void finish(smem_t s, const Epilogue &e, int n0, Row row, float *part, unsigned *count, int split, int splits) {
+  template <class Row> DEV_M void finish(const Epilogue &e, int n0, Row row) {
     int w = threadIdx.x >> 5;
-    Out::run(acc, s, threadIdx.x, (w / WARPS_N) * WM, (w % WARPS_N) * WN, e, n0, row, part, count, split, splits);
+    Out::run(acc, threadIdx.x, (w / WARPS_N) * WM, (w % WARPS_N) * WN, e, n0, row);
   }
   DEV_M void step(smem_t sa, smem_t sb) {
     int lane = threadIdx.x & 31, w = threadIdx.x >> 5;
@@ -384,17 +348,3 @@ struct Place {
     return i < g.N && yy < g.OH && xx < g.OW ? (i * g.OH + yy) * g.OW + xx : -1;
   }
 };
-
-// tc_normalise is SiLU or nothing of v·scale + shift for 8 channels from s and f on.
-template <bool BF> DEV uint4 tc_normalise(uint4 u, const float *s, const float *f, int act) {
-  float v[8];
-  unpack8<BF>(v, u);
-  float4 a = ldg128f(s), b = ldg128f(s + 4), c = ldg128f(f), d = ldg128f(f + 4);
-  float sc[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, sh[8] = {c.x, c.y, c.z, c.w, d.x, d.y, d.z, d.w};
-#pragma unroll
-  for (int j = 0; j < 8; j++) {
-    v[j] = v[j] * sc[j] + sh[j];
-    if (act == ACT_SILU) v[j] = tc_gate(v[j], 1.0f);
-  }
-  return pack8<BF>(v);
-}
