@@ -8,13 +8,14 @@
 //
 // Weights are packed once per device and shared by its Programs; a Program's
 // activations lie in one arena, and its inputs and outputs pass through
-// page-locked memory. All sums are in float32 with a fixed order, so bits depend
-// on neither batch nor GPU load.
+// page-locked memory. All sums are in float32 with a fixed order. In F32 bits depend on
+// neither batch nor GPU load; in the half precisions the kernel that suits a size best
+// is chosen, so bits may depend on the batch, within the precision's tolerance.
 //
-// Tests run the same sources on the CPU (emu: a stand-in libcuda.so.1) through
-// the whole of tensor/devtest, with and without captured graphs. What stays
-// untested without a GPU: that the machine code does what the C++ says; the
-// driver's own behaviour in captures, in programmatic dependent launch, out of
-// memory and after faults; races that fibers of one warp after the other don't
-// meet; and every speed.
+// Tests run the same sources on the CPU (emu: a stand-in libcuda.so.1) through the whole
+// of tensor/devtest, with and without captured graphs, for GPUs before Hopper and for
+// Hopper. CUDA_TEST_DRIVER=libcuda.so.1 runs them on a GPU. What stays untested without
+// one: that the machine code does what the C++ says; the driver's own behaviour in
+// captures, in programmatic dependent launch, out of memory and after faults; races that
+// the emulation's orders of threads don't meet; and every speed.
 package cuda

@@ -29,12 +29,12 @@ compared.`,
 }
 
 // leastTolerance is what whole models may err in halves, of the results' norm. GPUs
-// keep values in halves too.
+// keep values in halves too: the goldens show up to 3.5e-3 and 2.8e-2.
 func (a *app) leastTolerance() float64 {
 	if a.device == "cpu" && a.precision == "bf16" {
 		return verify.BF16
 	}
-	return map[string]float64{"f16": 1e-2, "bf16": 6e-2}[a.precision]
+	return map[string]float64{"f16": 8e-3, "bf16": 4e-2}[a.precision]
 }
 
 func (a *app) verify(ctx context.Context, dir, only string) (err error) {
