@@ -165,7 +165,7 @@ func (m *merger) join(op *graph.Op, a *graph.ConcatOp) {
 	}
 	for _, r := range m.readers[op.Out] {
 		c, ok := r.Attr.(*joinedConv)
-		if !ok || r.In[0] != op.Out || c.C != a.Inner[0]+a.Inner[1] || r.In[3] == op.Out || !m.dev.readsTwo(c, a.Inner) {
+		if !ok || r.In[0] != op.Out || c.C != a.Inner[0]+a.Inner[1] || r.In[3] == op.Out || c.up {
 			return
 		}
 	}

@@ -81,11 +81,5 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 // launches returns a step that needs no temporary memory, and these weights where
 // they are there.
 func launches(bind func(m *memory), weights ...*weight) *step {
-	s := &step{bind: func(m *memory, _ cu.DevicePtr) { bind(m) }}
-	for _, w := range weights {
-		if w != nil {
-			s.weights = append(s.weights, w)
-		}
-	}
-	return s
+	return &step{weights: present(weights...), bind: func(m *memory, _ cu.DevicePtr) { bind(m) }}
 }

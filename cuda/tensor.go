@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"fmt"
+
 	"gorgonia.org/cu"
 
 	"syntic/cuda/internal/cux"

@@ -17,10 +17,14 @@ func (d *Device) suitsConv(a *graph.ConvOp) bool {
 	return d.halves() && a.Groups == 1 && a.StrideH == a.StrideW && a.DilH == a.DilW && a.H < 1<<15 && a.W < 1<<15
 }
 
-// halfTaps returns a convolution's weight as [O, KH·KW·C] halves.
+// tapsRow returns the length of halfTaps' rows, which are whole words.
+func tapsRow(a *graph.ConvOp) int { return ceil(a.KH*a.KW*a.C, 8) * 8 }
+
+// halfTaps returns a convolution's weight as rows of KH·KW·C halves, one for each
+// channel of the result.
 func (d *Device) halfTaps(p *graph.Param, a *graph.ConvOp) *weight {
 	n := a.KH * a.KW
-	return d.halfRows(p, "taps", a.O, n*a.C, func(dst, v []float32, o int) {
+	return d.halfRows(p, "taps", a.O, tapsRow(a), func(dst, v []float32, o int) {
 		for c := range a.C {
 			for t := range n {
 				dst[t*a.C+c] = v[(o*a.C+c)*n+t]
@@ -28,9 +32,6 @@ func (d *Device) halfTaps(p *graph.Param, a *graph.ConvOp) *weight {
 		}
 	})
 }
-
-// readsTwo reports whether a convolution can read its channels from two values.
-func (d *Device) readsTwo(a *joinedConv, channels []int) bool { return !a.up && aligned(channels...) }
 
 // point reports whether a convolution is a product of the pixels.
 func (a *joinedConv) point() bool { return a.KH*a.KW*a.StrideH == 1 && a.Pad == (graph.Pad{}) && !a.up }
@@ -40,19 +41,21 @@ func (d *Device) byTaps(a *joinedConv) bool {
 	return d.hopper && a.C%64 == 0 && (a.norm != nil || a.c2%64 == 0) && a.StrideH <= 2 && !a.up
 }
 
+// convEpilogue returns how a convolution ends.
+func (m *memory) convEpilogue(op *graph.Op, a *graph.ConvOp, bias *weight, residual, each cu.DevicePtr) epilogue {
+	e := epilogue{out: m.at(op.Out), bias: bias.ptr(), residual: residual, each: each,
+		n: int32(a.O), ldc: int32(a.O), ldr: int32(a.O), eachRows: int32(a.OutH * a.OutW), act: int32(a.Act), alpha: 1}
+	if m.dev.kind(op.Out) == 0 {
+		e.flags = outF32
+	}
+	return e
+}
+
 // patchedConv is a convolution as a product of its patches.
 func (d *Device) patchedConv(op *graph.Op, a *joinedConv) *step {
 	var s scratch
-	n, k, pixels := a.KH*a.KW, a.KH*a.KW*a.C, a.N*a.OutH*a.OutW
-	ld := ceil(k, 8) * 8
-	bias := plain(op.In[2])
-	w := d.halfRows(op.In[1].Param, "patches", a.O, ld, func(dst, v []float32, o int) {
-		for c := range a.C {
-			for t := range n {
-				dst[t*a.C+c] = v[(o*a.C+c)*n+t]
-			}
-		}
-	})
+	ld, pixels := tapsRow(&a.ConvOp), a.N*a.OutH*a.OutW
+	w, bias := d.halfTaps(op.In[1].Param, &a.ConvOp), plain(op.In[2])
 	residual, each, at := d.operandIn(&s, op.In[3]), d.operandIn(&s, op.In[inEach]), s.take(2*pixels*ld)
 	plan := d.planProduct(&s, pixels, a.O, ld)
 	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
@@ -62,11 +65,7 @@ func (d *Device) patchedConv(op *graph.Op, a *joinedConv) *step {
 		patches := view{at: ws + cu.DevicePtr(at), kind: int32(d.opts.Precision)}
 		m.each("patches", pixels*ld/8, args(patches, m.view(op.In[0])).
 			Int(a.H, a.W, a.C, a.KH, a.KW, a.StrideH, a.StrideW, a.DilH, a.DilW, a.Pad.Top, a.Pad.Left, a.OutH, a.OutW, ld))
-		e := epilogue{out: m.at(op.Out), bias: bias.ptr(), residual: residual(m, ws), each: each(m, ws),
-			n: int32(a.O), ldc: int32(a.O), ldr: int32(a.O), eachRows: int32(a.OutH * a.OutW), act: int32(a.Act), alpha: 1}
-		if d.kind(op.Out) == 0 {
-			e.flags = outF32
-		}
+		e := m.convEpilogue(op, &a.ConvOp, bias, residual(m, ws), each(m, ws))
 		m.multiply(gemmArgs{e: e, a: patches.at, w: w.ptr(), m: int32(pixels), nw: int32(a.O), k: int32(ld), lda: int32(ld), ldw: int32(ld), splits: 1}, plan, ws)
 	}}
 }
@@ -105,11 +104,7 @@ func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 		if pixels == 0 {
 			return
 		}
-		e := epilogue{out: m.at(op.Out), bias: bias.ptr(), residual: residual(m, ws), each: each(m, ws),
-			n: int32(a.O), ldc: int32(a.O), ldr: int32(a.O), eachRows: int32(a.OutH * a.OutW), act: int32(a.Act), alpha: 1}
-		if d.kind(op.Out) == 0 {
-			e.flags = outF32
-		}
+		e := m.convEpilogue(op, &a.ConvOp, bias, residual(m, ws), each(m, ws))
 		first, second, c2 := x(m, ws), x2(m, ws), a.c2
 		if norm != nil {
 			out := ws + cu.DevicePtr(normed)

@@ -53,11 +53,9 @@ type groupNorm struct {
 
 // suitsGroupNorm reports whether the half kernels serve a norm.
 func (d *Device) suitsGroupNorm(c, groups int) bool {
-	return d.halves() && aligned(c) && groups <= 256 && c <= 2048*g2(c, groups)
+	tiles, _ := normGrid(1, c, groups)
+	return d.halves() && aligned(c) && groups <= 256 && c <= 2048*tiles
 }
-
-// g2 returns the tiles of a norm over c channels.
-func g2(c, groups int) int { tiles, _ := normGrid(1, c, groups); return tiles }
 
 // normGrid returns into how many blocks the channels of a picture go, and its pixels,
 // by size alone, so that its bits don't depend on its batch.

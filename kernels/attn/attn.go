@@ -25,6 +25,27 @@ type Spec struct {
 	KeyMask bool
 }
 
+// SetStrides gives the strides of 0 their value.
+//
+// Errors: a stride too short for its rows.
+func (s *Spec) SetStrides() error {
+	for _, f := range []struct {
+		stride, batch *int
+		l             int
+	}{{&s.StrideQ, &s.BatchQ, s.LQ}, {&s.StrideK, &s.BatchK, s.LK}, {&s.StrideV, &s.BatchV, s.LK}, {&s.StrideO, &s.BatchO, s.LQ}} {
+		if *f.stride == 0 {
+			*f.stride = s.H * s.D
+		}
+		if *f.batch == 0 {
+			*f.batch = f.l * *f.stride
+		}
+		if *f.stride < s.H*s.D || *f.batch < 0 {
+			return fmt.Errorf("token stride %d, batch stride %d: too short for %d heads of %d", *f.stride, *f.batch, s.H, s.D)
+		}
+	}
+	return nil
+}
+
 // Op is attention of one Spec on one pool. One goroutine at a time may use it.
 type Op struct {
 	Spec
@@ -59,19 +80,8 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	if min(s.B, s.H, s.LQ, s.LK, s.D) < 1 {
 		panic(fmt.Sprintf("attn: impossible shape: B %d, H %d, LQ %d, LK %d, D %d", s.B, s.H, s.LQ, s.LK, s.D))
 	}
-	for _, f := range []struct {
-		stride, batch *int
-		l             int
-	}{{&s.StrideQ, &s.BatchQ, s.LQ}, {&s.StrideK, &s.BatchK, s.LK}, {&s.StrideV, &s.BatchV, s.LK}, {&s.StrideO, &s.BatchO, s.LQ}} {
-		if *f.stride == 0 {
-			*f.stride = s.H * s.D
-		}
-		if *f.batch == 0 {
-			*f.batch = f.l * *f.stride
-		}
-		if *f.stride < s.H*s.D || *f.batch < 0 {
-			panic(fmt.Sprintf("attn: token stride %d, batch stride %d: too short for %d heads of %d", *f.stride, *f.batch, s.H, s.D))
-		}
+	if err := s.SetStrides(); err != nil {
+		panic(fmt.Sprintf("attn: %v", err))
 	}
 	o := &Op{Spec: s, k: k, pool: pool}
 	if s.Scale == 0 {

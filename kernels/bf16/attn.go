@@ -84,19 +84,8 @@ func NewAttention(k *Kernel, pool *par.Pool, s attn.Spec) *Attention {
 	if min(s.B, s.H, s.LQ, s.LK, s.D) < 1 || !k.FitsAttention(s) {
 		panic(fmt.Sprintf("bf16: impossible attention: B %d, H %d, LQ %d, LK %d, D %d", s.B, s.H, s.LQ, s.LK, s.D))
 	}
-	for _, f := range []struct {
-		stride, batch *int
-		l             int
-	}{{&s.StrideQ, &s.BatchQ, s.LQ}, {&s.StrideK, &s.BatchK, s.LK}, {&s.StrideV, &s.BatchV, s.LK}, {&s.StrideO, &s.BatchO, s.LQ}} {
-		if *f.stride == 0 {
-			*f.stride = s.H * s.D
-		}
-		if *f.batch == 0 {
-			*f.batch = f.l * *f.stride
-		}
-		if *f.stride < s.H*s.D || *f.batch < 0 {
-			panic(fmt.Sprintf("bf16: attention: token stride %d, batch stride %d: too short for %d heads of %d", *f.stride, *f.batch, s.H, s.D))
-		}
+	if err := s.SetStrides(); err != nil {
+		panic(fmt.Sprintf("bf16: attention: %v", err))
 	}
 	a := &Attention{Spec: s, k: k, pool: pool, dp: up(s.D, deep), panels: up(s.D, 16) / 16, lq: up(s.LQ, queries), lk: up(s.LK, keysBlock)}
 	scale := float64(s.Scale)

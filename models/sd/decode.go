@@ -80,7 +80,7 @@ func (d *Drawing) decode(ctx context.Context, x []float32, h, w int, decode func
 			unit := min(max(value/2+0.5, 0), 1)
 			// From 2²³ on a float32 holds whole numbers: the sum rounds to the nearest level,
 			// which is its lowest byte.
-			out[i].Pix[k] = byte(math.Float32bits(unit*255 + 1<<23))
+			out[i].Pix[k] = byte(math.Float32bits(float32(unit*255) + 1<<23))
 		}
 	}
 	return out, nil
