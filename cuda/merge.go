@@ -12,6 +12,9 @@ import (
 // weight has 2N rows.
 type gatedOp struct{ graph.LinearOp }
 
+// topOp is a Linear with the ArgMax that follows.
+type topOp struct{ graph.LinearOp }
+
 // joinedConv is a convolution on tensor cores with its neighbours. In: those of a
 // ConvOp, but no statistics; one value per picture and channel, added before the
 // activation, or nil; the value whose channels follow x's, or nil.
@@ -31,7 +34,7 @@ const (
 )
 
 // merge joins what tensor-core kernels do in one go and the graph keeps apart: a
-// GEGLU with the product before it; convolutions with the norm of their input, the
+// GEGLU or an arg-max with the product before it; convolutions with the norm of their input, the
 // joining of two values' channels, the doubling of a picture and a value per picture
 // added to their result. What is joined must have no other reader.
 func (d *Device) merge(ops []*graph.Op) []*graph.Op {
@@ -50,6 +53,8 @@ func (d *Device) merge(ops []*graph.Op) []*graph.Op {
 			m.convolve(op, a)
 		case *graph.GEGLUOp:
 			m.gate(op, a)
+		case *graph.ArgMaxOp:
+			m.top(op)
 		case *graph.BinaryOp:
 			m.addEach(op, a)
 		}
@@ -96,6 +101,17 @@ func (m *merger) gate(op *graph.Op, a *graph.GEGLUOp) {
 		gated := &gatedOp{*l}
 		gated.N = a.C
 		prev.Attr = gated
+		m.replace(op, prev)
+	}
+}
+
+func (m *merger) top(op *graph.Op) {
+	prev := m.single(op.In[0].Root()) // rows of other views are the same
+	if prev == nil {
+		return
+	}
+	if l, ok := prev.Attr.(*graph.LinearOp); ok && l.Act == 0 && l.N == op.In[0].Shape.Last() && prev.In[3] == nil && m.dev.suitsProduct(l.K) {
+		prev.Attr = &topOp{*l}
 		m.replace(op, prev)
 	}
 }

@@ -44,10 +44,20 @@ type memory struct {
 	faults cu.DevicePtr // one number of 8 bytes per check, after one for all
 	consts map[*graph.Node]cu.DevicePtr
 	states map[*graph.State]cu.DevicePtr
-	checks []check
-	list   cux.List
-	bytes  int
-	err    error // the first that binding met
+	// Inputs and outputs that cross the bus together lie apart from the arena.
+	crossing map[*graph.Node]cu.DevicePtr
+	checks   []check
+	// What within has checked so far.
+	bounded map[bounds]bool
+	list    cux.List
+	bytes   int
+	err     error // the first that binding met
+}
+
+// bounds are those that a number of the data must keep.
+type bounds struct {
+	n         *graph.Node
+	low, high int
 }
 
 // check turns what a kernel reported, a position and the number found there,
@@ -65,6 +75,9 @@ func (m *memory) at(n *graph.Node) cu.DevicePtr {
 		return m.constant(r)
 	case graph.StateRole:
 		return m.state(r)
+	}
+	if at, ok := m.crossing[r]; ok {
+		return at
 	}
 	return m.arena + cu.DevicePtr(4*m.plan.Offset(n))
 }
@@ -166,11 +179,12 @@ func ceil(n, by int) int { return (n + by - 1) / by }
 // runner replays a bound program.
 type runner struct {
 	memory
-	replay *cux.Replay
-	held   []*weight
-	pinned []float32
-	host   map[*graph.Node][]float32
-	faults []uint64 // what the kernels reported
+	replay  *cux.Replay
+	held    []*weight
+	pinned  []float32
+	fetched []float32 // reports and small outputs, in pinned
+	host    map[*graph.Node][]float32
+	faults  []uint64 // what the kernels reported; all ones where nothing
 }
 
 // Bind implements graph.Device.
@@ -185,7 +199,7 @@ func (d *Device) Bind(p *graph.Plan, steps []graph.Step) (graph.Runner, error) {
 	if err != nil {
 		return nil, cux.Named(err)
 	}
-	r := &runner{memory: memory{dev: d, plan: p, consts: map[*graph.Node]cu.DevicePtr{}, states: map[*graph.State]cu.DevicePtr{}}}
+	r := &runner{memory: memory{dev: d, plan: p, consts: map[*graph.Node]cu.DevicePtr{}, states: map[*graph.State]cu.DevicePtr{}, crossing: map[*graph.Node]cu.DevicePtr{}, bounded: map[bounds]bool{}}}
 	if err := r.loadWeights(steps); err != nil {
 		return nil, errors.Join(err, r.free())
 	}
@@ -212,20 +226,9 @@ func (r *runner) loadWeights(steps []graph.Step) error {
 
 func (r *runner) bind(steps []graph.Step) (err error) {
 	d, p := r.dev, r.plan
-	// A step has one check at most.
-	arena, checks := 4*p.Arena, 8*(len(steps)+1)
-	if r.arena, err = d.alloc(arena + checks); err != nil {
+	if err := r.place(len(steps)); err != nil {
 		return err
 	}
-	r.memory.faults = r.arena + cu.DevicePtr(arena)
-	r.bytes = arena + checks
-	if err := r.stage(len(steps) + 1); err != nil {
-		return d.fault(err)
-	}
-	for _, n := range p.Inputs {
-		r.list.ToDevice(r.at(n), r.host[n])
-	}
-	r.list.Fill(r.memory.faults, 0xff, checks)
 	for i, s := range steps {
 		st := s.(*step)
 		st.bind(&r.memory, r.arena+cu.DevicePtr(4*p.Workspace[i]))
@@ -233,42 +236,10 @@ func (r *runner) bind(steps []graph.Step) (err error) {
 	if r.err != nil {
 		return r.err
 	}
-	sent := map[*graph.Node]bool{}
-	for _, n := range p.Outputs {
-		if root := n.Root(); !sent[root] {
-			sent[root] = true
-			r.list.ToHost(r.host[root], r.at(n))
-		}
-	}
-	r.faults = r.faults[:len(r.checks)+1]
-	r.list.ToHost(unsafe.Slice((*float32)(unsafe.Pointer(&r.faults[0])), 2*len(r.faults)), r.memory.faults)
+	r.fetch()
 	d.held.programs += r.bytes
 	r.replay, err = cux.NewReplay(d.ctx, d.stream, r.list, !d.opts.NoGraph, d.overlap)
 	return d.fault(err)
-}
-
-// stage makes page-locked memory for inputs, outputs and reports.
-func (r *runner) stage(reports int) (err error) {
-	const line = 16 // floats
-	r.host = map[*graph.Node][]float32{}
-	total := ceil(2*reports, line) * line
-	at := map[*graph.Node]int{}
-	for _, ns := range [][]*graph.Node{r.plan.Inputs, r.plan.Outputs} {
-		for _, n := range ns {
-			if _, ok := at[n.Root()]; !ok {
-				at[n.Root()] = total
-				total += ceil(n.Root().Floats(), line) * line
-			}
-		}
-	}
-	if r.pinned, err = cux.Pinned(total); err != nil {
-		return err
-	}
-	for n, i := range at {
-		r.host[n] = r.pinned[i : i+n.Floats() : i+n.Floats()]
-	}
-	r.faults = unsafe.Slice((*uint64)(unsafe.Pointer(&r.pinned[0])), reports)
-	return nil
 }
 
 // layout lists what a program's arena holds, the largest values first.
@@ -303,6 +274,7 @@ func (r *runner) Run(ctx context.Context) error {
 	if r.faults[0] == 0 {
 		for i, c := range r.checks {
 			if f := r.faults[i+1]; ^f != 0 {
+				clean(r.faults)
 				return c(int(f>>32), int(int32(f)))
 			}
 		}

@@ -28,14 +28,14 @@ type epilogue struct {
 const (
 	outF32 = 1 << iota
 	outGEGLU
+	outTop
 )
 
 // gemmArgs is tc_tile.h's GemmArgs.
 type gemmArgs struct {
-	e                                  epilogue
-	a, w, part                         cu.DevicePtr
-	strideA, strideW, strideC, strideR int64
-	m, nw, k, lda, ldw, splits         int32
+	e                          epilogue
+	a, w, part                 cu.DevicePtr
+	m, nw, k, lda, ldw, splits int32
 }
 
 // convArgs is tc_tile.h's ConvArgs.
@@ -147,6 +147,8 @@ func (d *Device) tensorStep(op *graph.Op) *step {
 		}
 	case *gatedOp:
 		return d.halfProduct(op, d.halfMatrix(op.In[1].Param, a.Layout, a.K, a.N, true), gatedBias(op.In[2], a.N), a.M, a.N, a.K, 0, true)
+	case *topOp:
+		return d.halfTop(op, a)
 	case *joinedConv:
 		return d.halfConv(op, a)
 	case *graph.LayerNormOp:

@@ -46,6 +46,9 @@ const shortKeys = 80
 
 var shortAttn = map[int]struct{ pitch, blocks int }{40: {112, 4}, 64: {144, 4}, 80: {176, 4}, 160: {336, 2}}
 
+// oneColumns is the most columns of a head that tc_attn_one.cu takes.
+const oneColumns = 256
+
 // suitsAttention reports whether an attention goes to tensor cores.
 func (d *Device) suitsAttention(op *graph.Op, a *graph.AttentionOp) bool {
 	if !d.halves() || !aligned(a.QOff, a.KOff, a.VOff, a.StrideQ, a.StrideK, a.StrideV, a.D) {
@@ -57,7 +60,7 @@ func (d *Device) suitsAttention(op *graph.Op, a *graph.AttentionOp) bool {
 		}
 	}
 	_, ok := attnShapes[a.D]
-	return ok
+	return ok || a.LQ == 1 && a.D <= oneColumns
 }
 
 func (d *Device) halfAttention(op *graph.Op, a *graph.AttentionOp) *step {
@@ -85,6 +88,11 @@ func (d *Device) halfAttention(op *graph.Op, a *graph.AttentionOp) *step {
 // attend appends the kernel that suits an attention best.
 func (m *memory) attend(g attnArgs, a *graph.AttentionOp) {
 	d, size := m.dev, fmt.Sprint(a.D)
+	if a.LQ == 1 && a.D <= oneColumns {
+		width := 64 * ceil(a.D, 64)
+		m.launch(d.tc("attn_one", fmt.Sprint(width)), cux.Grid{X: a.Heads, Y: a.B, Threads: 128, Shared: 64 * (width + 4)}, cux.Put(new(cux.Args), g).Int(a.D))
+		return
+	}
 	if short, ok := shortAttn[a.D]; ok && a.LK <= shortKeys {
 		tiles := ceil(a.LQ, 64)
 		x := ceil(tiles, ceil(tiles*a.Heads*a.B, d.processors*short.blocks))
@@ -111,8 +119,14 @@ func (m *memory) headMap(at cu.DevicePtr, a *graph.AttentionOp, off, length, str
 	return m.tensorMap(at+cu.DevicePtr(2*off), []int{a.D, a.Heads, length, a.B}, []int{2 * a.D, 2 * stride, 2 * stride * length}, []int{64, 1, rows, 1}, []int{1, 1, 1, 1})
 }
 
-// within has the program report a number of the data that isn't in [low,high].
+// within has the program report a number of the data that isn't in [low,high], once
+// however many steps want it so.
 func (m *memory) within(n *graph.Node, low, high int, complain func(v int) error) {
+	bound := bounds{n.Root(), low, high}
+	if m.bounded[bound] {
+		return
+	}
+	m.bounded[bound] = true
 	slot := m.slot(func(_, v int) error { return complain(v) })
 	m.launch("within", cux.Grid{X: 1}, new(cux.Args).Ptr(m.at(n), m.faults).Int(low, high, slot))
 }

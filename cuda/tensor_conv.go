@@ -57,7 +57,7 @@ func (d *Device) patchedConv(op *graph.Op, a *joinedConv) *step {
 	ld, pixels := tapsRow(&a.ConvOp), a.N*a.OutH*a.OutW
 	w, bias := d.halfTaps(op.In[1].Param, &a.ConvOp), plain(op.In[2])
 	residual, each, at := d.operandIn(&s, op.In[3]), d.operandIn(&s, op.In[inEach]), s.take(2*pixels*ld)
-	plan := d.planProduct(&s, pixels, a.O, ld)
+	plan := d.planProduct(&s, pixels, a.O, ld, 0)
 	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
 		if pixels == 0 {
 			return
@@ -94,7 +94,7 @@ func (d *Device) halfConv(op *graph.Op, a *joinedConv) *step {
 	product := a.point() && (a.norm != nil || a.c2 == 0)
 	switch {
 	case product:
-		plan = d.planProduct(&s, pixels, a.O, a.C)
+		plan = d.planProduct(&s, pixels, a.O, a.C, 0)
 	case d.byTaps(a):
 		plan = d.planTiles(&s, func(rows int) int {
 			return boxFor(rows, a.N, a.OutH, a.OutW, a.StrideH).tiles(a.N, a.OutH, a.OutW)

@@ -11,9 +11,6 @@ import (
 	"syntic/tensor/graph"
 )
 
-// fewHalves is the number of rows up to which a product streams its weights.
-const fewHalves = 16
-
 // suitsProduct reports whether a product of these sizes goes to tensor cores.
 func (d *Device) suitsProduct(k int) bool { return d.halves() && aligned(k) }
 
@@ -88,7 +85,7 @@ func (d *Device) halfProduct(op *graph.Op, w, bias *weight, m, n, k int, act gra
 	if d.kind(op.Out) == 0 {
 		flags |= outF32
 	}
-	plan := d.planProduct(&s, m, nw, k)
+	plan := d.planProduct(&s, m, nw, k, flags)
 	return &step{s.floats(), present(w, bias), func(mem *memory, ws cu.DevicePtr) {
 		if m*n == 0 {
 			return
@@ -101,12 +98,57 @@ func (d *Device) halfProduct(op *graph.Op, w, bias *weight, m, n, k int, act gra
 	}}
 }
 
-// planProduct plans a product of m rows.
-func (d *Device) planProduct(s *scratch, m, n, k int) tilePlan {
-	if !d.hopper || m <= fewHalves {
-		return tilePlan{}
+// halfTop is Out[m] = the column of the largest of In[0]·wᵀ + bias: the product's blocks
+// leave a key for each part of a row, which a last kernel compares.
+func (d *Device) halfTop(op *graph.Op, a *topOp) *step {
+	var s scratch
+	x, w, bias := d.operandIn(&s, op.In[0]), d.halfMatrix(op.In[1].Param, a.Layout, a.K, a.N, false), plain(op.In[2])
+	plan := d.planProduct(&s, a.M, a.N, a.K, outTop)
+	parts := ceil(a.N, plan.part)
+	keys := s.take(8 * a.M * parts)
+	return &step{s.floats(), present(w, bias), func(m *memory, ws cu.DevicePtr) {
+		if a.M*a.N == 0 {
+			return
+		}
+		g := gemmArgs{
+			e: epilogue{out: ws + cu.DevicePtr(keys), bias: bias.ptr(), n: int32(a.N), ldc: int32(parts), eachRows: 1, flags: outTop, alpha: 1},
+			a: x(m, ws), w: w.ptr(), m: int32(a.M), nw: int32(a.N), k: int32(a.K), lda: int32(a.K), ldw: int32(a.K), splits: 1,
+		}
+		m.multiply(g, plan, ws)
+		m.launch("tc_top", cux.Grid{X: a.M, Shared: 64}, new(cux.Args).Ptr(m.at(op.Out), g.e.out).Int(parts))
+	}}
+}
+
+// planProduct plans a product of m rows with an epilogue of these flags.
+func (d *Device) planProduct(s *scratch, m, n, k, flags int) tilePlan {
+	if rows := d.fewRows(m, n); rows > 0 && flags&outGEGLU == 0 {
+		return tilePlan{few: rows, part: 16}
 	}
-	return d.planTiles(s, func(rows int) int { return ceil(m, rows) }, m, n, k)
+	tiles := func(rows int) int { return ceil(m, rows) }
+	switch {
+	case !d.hopper:
+		side := d.side(tiles(128) * ceil(n, 128))
+		return tilePlan{side: side, part: side / 2}
+	case flags&outTop != 0: // of whole sums
+		s = nil
+	}
+	return d.planTiles(s, tiles, m, n, k)
+}
+
+// fewRows returns how many rows a block of tc_few.cu takes of a product of m rows; 0
+// where tiles suit it better: a block reads its rows whole for 16 columns.
+func (d *Device) fewRows(m, n int) int {
+	if m > 64 || m > 16 && ceil(n, 16) > 4*d.processors {
+		return 0
+	}
+	rows := 8
+	for rows < m {
+		rows *= 2
+	}
+	for rows > 8 && ceil(n, 16)*ceil(m, rows) < d.processors {
+		rows /= 2
+	}
+	return rows
 }
 
 // present drops absent weights.
@@ -120,11 +162,15 @@ func present(ws ...*weight) []*weight {
 	return list
 }
 
-// multiply appends the kernel that suits a product best.
+// multiply appends a product as it was planned.
 func (m *memory) multiply(g gemmArgs, p tilePlan, ws cu.DevicePtr) {
 	d, rows, cols := m.dev, int(g.m), int(g.nw)
 	switch {
-	case p.splits > 0:
+	case p.few > 0:
+		m.launch(d.tc("few", fmt.Sprint(p.few)), cux.Grid{X: ceil(cols, 16), Y: ceil(rows, p.few), Shared: 640 * p.few}, cux.Put(new(cux.Args), g))
+	case p.side > 0:
+		m.launch(d.tc("gemm", fmt.Sprint(p.side)), cux.Grid{X: ceil(rows, p.side) * ceil(cols, p.side), Threads: 128, Shared: d.stages * 2 * p.side * 64}, cux.Put(new(cux.Args), g))
+	default:
 		t := p.tile
 		a, w := m.halfMap(g.a, int(g.k), rows, int(g.lda), t.m), m.halfMap(g.w, int(g.k), cols, int(g.ldw), t.n)
 		g.splits, g.part = int32(p.splits), p.at(ws)
@@ -133,15 +179,6 @@ func (m *memory) multiply(g gemmArgs, p tilePlan, ws cu.DevicePtr) {
 		if p.splits > 1 {
 			m.finish(g.e, g.part, rows, cols, p.splits)
 		}
-	case rows <= fewHalves && g.e.flags&outGEGLU == 0:
-		per := 4
-		if rows == 1 {
-			per = 1
-		}
-		m.launch(d.tc("gemv", fmt.Sprint(per)), cux.Grid{X: ceil(int(g.e.n), 16), Y: ceil(rows, per), Threads: 128}, cux.Put(new(cux.Args), g))
-	default:
-		side := d.side(ceil(rows, 128) * ceil(cols, 128))
-		m.launch(d.tc("gemm", fmt.Sprint(side)), cux.Grid{X: ceil(rows, side) * ceil(cols, side), Threads: 128, Shared: d.stages * 2 * side * 64}, cux.Put(new(cux.Args), g))
 	}
 }
 

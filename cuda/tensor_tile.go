@@ -52,21 +52,24 @@ func (t hopperTile) cost(tiles int, k int) float64 {
 	return float64(t.m*t.n) * (float64(tiles)*each + writeOut)
 }
 
-// tilePlan is how a product is cut up on Hopper.
+// tilePlan is how a product is cut up: few or side says that it isn't one of Hopper's.
 type tilePlan struct {
-	tile   hopperTile
-	splits int // parts of the sums along k
-	part   int // where the parts lie in the step's temporary memory
+	few, side int // rows of a block of tc_few.cu; a tile's side in tc_gemm.cu
+	part      int // columns of a part of an outTop
+	tile      hopperTile
+	splits    int // parts of the sums along k
+	sums      int // where those lie in the step's temporary memory
 }
 
 // planTiles chooses the tile and the splits with which n columns of sums of k products
-// for m rows end first, where tiles gives how many tiles cover the rows.
+// for m rows end first, where tiles gives how many tiles cover the rows. Without s there
+// are no splits.
 func (d *Device) planTiles(s *scratch, tiles func(rows int) int, m, n, k int) (p tilePlan) {
 	least := 0.0
 	for _, t := range hopperTiles {
 		all := tiles(t.m) * ceil(n, t.n)
 		most := 1
-		if n%4 == 0 && all > 0 {
+		if s != nil && n%4 == 0 && all > 0 {
 			most = max(1, min(d.processors/all, k/(64*leastSteps)))
 		}
 		for splits := 1; splits <= most; splits++ {
@@ -75,15 +78,15 @@ func (d *Device) planTiles(s *scratch, tiles func(rows int) int, m, n, k int) (p
 				cost += launching + splitValue*float64(m*n*splits)
 			}
 			if p.splits == 0 || cost < least {
-				p.tile, p.splits, least = t, splits, cost
+				p.tile, p.part, p.splits, least = t, t.n, splits, cost
 			}
 		}
 	}
 	if p.splits > 1 {
-		p.part = s.take(4 * p.splits * m * n)
+		p.sums = s.take(4 * p.splits * m * n)
 	}
 	return p
 }
 
-// at returns where the parts lie.
-func (p *tilePlan) at(ws cu.DevicePtr) cu.DevicePtr { return ws + cu.DevicePtr(p.part) }
+// at returns where the parts of the sums lie.
+func (p *tilePlan) at(ws cu.DevicePtr) cu.DevicePtr { return ws + cu.DevicePtr(p.sums) }

@@ -7,8 +7,10 @@
 #include "tc_check.h"
 #include "../src/tc_attn.cu"
 #include "../src/tc_attn90.cu"
+#include "../src/tc_attn_one.cu"
 #include "../src/tc_attn_short.cu"
 #include "../src/tc_convt90.cu"
+#include "../src/tc_few.cu"
 #include "../src/tc_finish.cu"
 #include "../src/tc_gemm90.cu"
 #include "../src/tc_norm.cu"
@@ -102,7 +104,10 @@ static void gemm_shape(int M, int K, int N, bool geglu, bool residual = false) {
       });
       cudaFree(g.part);
     }
-  print(2);
+  struct { int rows; void (*k)(GemmArgs); } few[] = {{8, tc_few_f16_8}, {16, tc_few_f16_16}, {32, tc_few_f16_32}, {64, tc_few_f16_64}};
+  for (auto &f : few)
+    if (M <= 128 && !geglu && f.rows < 2 * M) report(what + " few " + std::to_string(f.rows), flops, 0, [&] { f.k<<<dim3((N + 15) / 16, (M + f.rows - 1) / f.rows), 256, 640 * f.rows>>>(g); });
+  print(M <= 128 ? 4 : 2);
   cudaFree(A), cudaFree(W), cudaFree(C), cudaFree(bias);
 }
 static void conv_shape(int N, int H, int C, int O) {
@@ -159,6 +164,7 @@ static void attn_shape(int B, int H, int D, int LQ, int LK) {
       int n = (LQ + 63) / 64, room = sms * m.per_sm, each = (n * H * B + room - 1) / room;
       allow(m.k, 288 * m.pitch), report(what + " short", flops, 0, [&] { m.k<<<dim3((n + each - 1) / each, H, B), 128, 288 * m.pitch>>>(g); });
     }
+  if (LQ == 1 && D == 192) report(what + " one", flops, 4.0 * B * H * D * LK, [&] { tc_attn_one_f16_192<<<dim3(H, B), 128, 64 * 196>>>(g, D); });
   print(2);
   cudaFree(q), cudaFree(k), cudaFree(o);
 }
@@ -201,5 +207,10 @@ int main(int argc, char **argv) {
     }
   conv_shape(1, 64, 512, 512), conv_shape(1, 128, 512, 512), conv_shape(1, 256, 256, 256), conv_shape(1, 512, 128, 128);
   attn_shape(1, 1, 512, 4096, 4096), attn_shape(64, 12, 64, 50, 50);
+  for (int b : {1, 16, 64, 128, 512}) { // the decoder's
+    gemm_shape(b, 768, 2304, false), gemm_shape(b, 768, 768, false, true), gemm_shape(b, 768, 3072, false), gemm_shape(b, 3072, 768, false), gemm_shape(b, 768, 49408, false);
+    attn_shape(b, 4, 192, 1, 21);
+  }
+  gemm_shape(50, 768, 3072, false), gemm_shape(77, 768, 3072, false), gemm_shape(100, 256, 2048, false), gemm_shape(128, 1280, 1280, false), gemm_shape(128, 5120, 1280, false);
   return 0;
 }

@@ -57,8 +57,8 @@ template <class Launch> static void run_case(bool bf, Case c, Launch start) {
   check(what, want.size(), [&](size_t i) { return out.at(i); }, want, tol(bf, bf ? 8e-3 : 1.2e-3));
 }
 // nan_case: a NaN shows in the rows that see it, and in no other head's.
-template <class Launch> static void nan_case(bool bf, int D, Launch start) {
-  Case c = {D, 1, 2, 43, 79, true, false, -1, false};
+template <class Launch> static void nan_case(bool bf, int D, Launch start, int queries = 43) {
+  Case c = {D, 1, 2, queries, 79, true, false, -1, false};
   int S = 2 * D;
   Half q(bf, (size_t)c.LQ * S, 1), k(bf, (size_t)c.LK * S, 1), v(bf, (size_t)c.LK * S, 1), out(bf, (size_t)c.LQ * S);
   const int key = 57, seen_from = key + c.LQ - c.LK;

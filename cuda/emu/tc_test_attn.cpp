@@ -2,6 +2,7 @@
 
 #include "tc_check_attn.h"
 #include "../src/tc_attn.cu"
+#include "../src/tc_attn_one.cu"
 #include "../src/tc_attn_short.cu"
 
 static int start(bool bf, Case c, AttnArgs g) {
@@ -29,6 +30,11 @@ static int start_short(bool bf, Case c, AttnArgs g) {
   }
   return launch(k, {(unsigned)(c.LQ + 191) / 192, (unsigned)c.H, (unsigned)c.B}, {128, 1, 1}, (unsigned)(288 * PITCH), g);
 }
+static int start_one(bool bf, Case c, AttnArgs g) {
+  void (*k[2][4])(AttnArgs, int) = {{tc_attn_one_f16_64, tc_attn_one_f16_128, tc_attn_one_f16_192, tc_attn_one_f16_256}, {tc_attn_one_bf16_64, tc_attn_one_bf16_128, tc_attn_one_bf16_192, tc_attn_one_bf16_256}};
+  int C = (c.D + 63) / 64;
+  return launch(k[bf][C - 1], {(unsigned)c.H, (unsigned)c.B, 1}, {128, 1, 1}, (unsigned)(64 * (64 * C + 4)), g, c.D);
+}
 int main() {
   for (bool bf : {false, true})
     for (int D : {32, 40, 64, 80, 160, 512}) {
@@ -54,6 +60,15 @@ int main() {
       run_case(bf, {D, 1, 1, 40, 24, true, false, -1, false}, start_short);
       run_case(bf, {D, 1, 1, 3, 16, false, false, 0, false}, start_short);
       nan_case(bf, D, start_short);
+    }
+  for (bool bf : {false, true})
+    for (int D : {8, 40, 64, 80, 192, 200, 256}) {
+      run_case(bf, {D, 2, 2, 1, 21, false, false, 17, false}, start_one);
+      run_case(bf, {D, 2, 1, 1, 77, true, true, 70, false}, start_one);
+      run_case(bf, {D, 1, 3, 1, 1, false, false, -1, true}, start_one);
+      run_case(bf, {D, 1, 1, 1, 40, true, false, -1, false, 30}, start_one);
+      run_case(bf, {D, 1, 1, 1, 16, false, false, 0, false}, start_one); // no key at all
+      nan_case(bf, D, start_one, 1);
     }
   must("attention: no bank conflicts", stats.conflicts == 0 && stats.reads > 0);
   return done("attention");

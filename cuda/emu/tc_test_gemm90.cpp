@@ -53,6 +53,33 @@ static void run_case(bool bf, Case c) {
   if (c.f32) t.rel = 2e-6;
   check(what, C.n, [&](size_t i) { return c.f32 ? out[i] : C.at(i); }, want, t);
 }
+// top_case: the columns of the largest products, equal ones among them, and a NaN.
+static void top_case(bool bf, int M, int N, int K, int blocks, bool turns) {
+  Half A(bf, (size_t)M * K, 1), W(bf, (size_t)N * K, 1);
+  for (int n = 1; n < N; n += 2)
+    for (int k = 0; k < K; k++) W.set((size_t)n * K + k, W.at((size_t)(n - 1) * K + k)); // each twice
+  A.set(3 * K, NAN);
+  Vec<int> got(M, -1);
+  int parts = (N + 127) / 128;
+  Vec<uint64_t> keys((size_t)M * parts, ~0ull);
+  GemmArgs g = {};
+  g.e = {keys.data(), 0, 0, 0, N, parts, 0, 1, 0, OUT_TOP, 1};
+  g.M = M, g.Nw = N, g.K = K, g.splits = 1;
+  TMap ta = tensor_map(A.p, K, M, K * 2, 128), tw = tensor_map(W.p, K, N, K * 2, 128);
+  auto k = turns ? (bf ? tc_gemm90_bf16_turns128 : tc_gemm90_f16_turns128) : (bf ? tc_gemm90_bf16_128x128 : tc_gemm90_f16_128x128);
+  must("top", launch(k, {(unsigned)blocks, 1, 1}, {384, 1, 1}, 7 * 256 * 128 + 128, ta, tw, g) == 0);
+  must("top", launch(tc_top, {(unsigned)M, 1, 1}, {256, 1, 1}, 64, got.data(), (const uint64_t *)keys.data(), parts) == 0);
+  for (int m = 0; m < M; m++) {
+    int want = -1;
+    double best = 0;
+    for (int n = 0; n < N; n++) {
+      double s = 0;
+      for (int i = 0; i < K; i++) s += (double)A.at((size_t)m * K + i) * W.at((size_t)n * K + i);
+      if (want < 0 || (best == best && !(s <= best))) best = s, want = n;
+    }
+    must("top: row " + std::to_string(m) + " has column " + std::to_string(got[m]) + " for " + std::to_string(want), got[m] == want);
+  }
+}
 int main() {
   for (bool bf : {false, true}) {
     run_case(bf, {128, 128, 128, 128, 128, 1, 1, 0, false, false, false, false});
@@ -73,6 +100,8 @@ int main() {
     run_case(bf, {140, 160, 64, 256, 160, 1, 1, 0, true, true, false, true});
     run_case(bf, {200, 240, 136, 128, 160, 1, 3, 0, true, false, false, true, true});
     run_case(bf, {70, 90, 390, 128, 160, 3, 2, 0, true, false, false, true});
+    top_case(bf, 140, 301, 136, 3, false);
+    top_case(bf, 70, 128, 64, 1, true);
   }
   return done("gemm90");
 }

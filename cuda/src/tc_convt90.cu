@@ -15,6 +15,7 @@
 #include "tc_flow90.h"
 
 template <int BM, int BN> struct ConvWork {
+  static constexpr bool TOP = false;
   const TMap *ta, *tb, *tw;
   const ConvArgs &g;
   int bw, bh, lw, lh, images, wide, high, mt, nt, blocks;

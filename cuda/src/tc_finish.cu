@@ -1,10 +1,11 @@
-// The end of a product whose sums were split along K: adds the splits in order, then
-// what an epilogue does.
+// The ends of products whose blocks each have a part of a result.
+#include "tc_tile.h"
+
+// tc_finish: of a product whose sums were split along K. Adds the splits in order, then
+// does what an epilogue does.
 //
 // Launch: grid ceil(M·ceil(Nw/8)/256), block 256, no shared memory. part: [splits][M][Nw]
 // f32, Nw columns before a GEGLU, a multiple of 4.
-#include "tc_tile.h"
-
 struct FinishArgs {
   Epilogue e;
   const float *part;
@@ -77,3 +78,26 @@ extern "C" __global__ void __launch_bounds__(256) tc_finish_f16(const __grid_con
 TC_KERNEL(tc_finish_f16)
 extern "C" __global__ void __launch_bounds__(256) tc_finish_bf16(const __grid_constant__ FinishArgs g) { finish<true>(g); }
 TC_KERNEL(tc_finish_bf16)
+
+// tc_top: of an OUT_TOP. y[m] is the column of the largest of row m's keys.
+//
+// Launch: grid M, block 256, dynamic shared memory 64 bytes.
+extern "C" __global__ void __launch_bounds__(256) tc_top(int *y, const uint64_t *keys, int parts) {
+  TC_SMEM(smem);
+  smem_t s = smem_addr(smem);
+  int t = threadIdx.x;
+  pdl_launch();
+  pdl_wait();
+  uint64_t best = 0;
+  for (int i = t; i < parts; i += 256) best = top_max(best, keys[(size_t)blockIdx.x * parts + i]);
+  for (int o = 16; o; o >>= 1) best = top_max(best, __shfl_xor_sync(~0u, best, o));
+  if (!(t & 31)) sts64(s + (t >> 5) * 8, bits_f32((uint32_t)best), bits_f32((uint32_t)(best >> 32)));
+  __syncthreads();
+  if (t) return;
+  for (int w = 0; w < 4; w++) {
+    uint4 two = lds128(s + w * 16);
+    best = top_max(best, top_max((uint64_t)two.y << 32 | two.x, (uint64_t)two.w << 32 | two.z));
+  }
+  y[blockIdx.x] = (int)~(uint32_t)best;
+}
+TC_KERNEL(tc_top)

@@ -14,7 +14,7 @@
 struct Item { int bm, bn, k0, k1, split; };
 
 // Work gives: items(); item(i); loadA(it, k, a, bar) and loadW(it, k, w, bar): step k of the
-// item's tiles; fetch(): the maps; epilogue(it); row(it, r): the result's row of tile row
+// item's tiles; fetch(): the maps; TOP: whether OUT_TOP may come; epilogue(it); row(it, r): the result's row of tile row
 // r, or -1.
 template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
   static constexpr int BM = (TURNS ? 64 : 128) * MB, A_BYTES = BM * 128, STAGE = A_BYTES + BN * 128;
@@ -94,7 +94,9 @@ template <bool BF, int MB, int BN, int ST, bool TURNS> struct Flow90 {
       regs_fence(&acc[0][0][0], MB * BN / 2);
       if (last && (t & 31) == 0) mb_arrive(last);
       if (TURNS && i + (int)gridDim.x < items) bar_arrive<256>(2 + (wg ^ 1));
-      Out::run(acc, tid, wm, 0, work.epilogue(it), it.bn * BN, row);
+      Epilogue e = work.epilogue(it);
+      if (Work::TOP && e.flags & OUT_TOP) Out::top(acc, tid, wm, 0, e, it.bn * BN, row);
+      else Out::run(acc, tid, wm, 0, e, it.bn * BN, row);
     }
   }
 };

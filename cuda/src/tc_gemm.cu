@@ -1,9 +1,9 @@
 // Half-precision GEMM on tensor cores, sm_80 and up:
 //   C[M,N] = act(alpha·A[M,K]·W[N,K]ᵀ + bias + residual), f32 accumulation.
 //
-// Launch: grid (ceil(M/BM)·ceil(Nw/BN), 1, batch), block 128, dynamic shared
-// memory stages·(BM+BN)·64 bytes (TC_STAGES: 3 on sm_86 and sm_89, else 4);
-// BM = BN = 128 or 64. Nw is N, or for GEGLU W's rows.
+// Launch: grid ceil(M/BM)·ceil(Nw/BN), block 128, dynamic shared memory
+// stages·(BM+BN)·64 bytes (TC_STAGES: 3 on sm_86 and sm_89, else 4); BM = BN = 128 or
+// 64. Nw is N, or for GEGLU W's rows. With OUT_TOP parts are of BN/2 columns.
 //
 // A: rows lda elements apart. W: row-major [Nw, ldw]; weights are packed with ldw =
 // K rounded up to 8. A row whose length or address isn't a multiple of 16 bytes
@@ -21,11 +21,11 @@ template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs 
   smem_t s0 = smem_addr(smem);
   int t = threadIdx.x, bm, bn, mt = (g.M + BM - 1) / BM, nt = (g.Nw + BN - 1) / BN;
   tc_tile_at(blockIdx.x, mt, nt, &bm, &bn);
-  int z = blockIdx.z, steps = (g.K + 31) / 32;
+  int steps = (g.K + 31) / 32;
   pdl_launch();
   pdl_wait();
-  const uint16_t *A = (const uint16_t *)g.A + z * g.strideA, *W = (const uint16_t *)g.W + z * g.strideW;
-  bool wideA = !((g.lda | g.strideA) & 7) && !((size_t)g.A & 15), wideW = !((g.ldw | g.strideW) & 7) && !((size_t)g.W & 15);
+  const uint16_t *A = (const uint16_t *)g.A, *W = (const uint16_t *)g.W;
+  bool wideA = !(g.lda & 7) && !((size_t)g.A & 15), wideW = !(g.ldw & 7) && !((size_t)g.W & 15);
   // A thread loads chunk q of rows t/4, t/4 + NT/4, ...; rows beyond the matrix
   // repeat its last one, and their results are not written.
   int q = t & 3, r = t >> 2;
@@ -61,10 +61,9 @@ template <bool BF, int BM, int BN, int WM, int WN> DEV void gemm(const GemmArgs 
   }
   cp_async_wait<0>();
   __syncthreads();
-  Epilogue e = g.e;
-  e.C = (char *)e.C + z * g.strideC * (e.flags & OUT_F32 ? 4 : 2);
-  if (e.R) e.R = (const uint16_t *)e.R + z * g.strideR;
-  c.finish(e, bn * BN, [&](int r) { int m = bm * BM + r; return m < g.M ? m : -1; });
+  auto row = [&](int r) { int m = bm * BM + r; return m < g.M ? m : -1; };
+  if (g.e.flags & OUT_TOP) c.top(g.e, bn * BN, row);
+  else c.finish(g.e, bn * BN, row);
 }
 
 // 128x128: four warps of 64x64. A warp reads 8 ldmatrix (32 cycles of shared

@@ -9,8 +9,8 @@
 //   *_256x160              256 160       4  213120
 // ta: tensor map of A, [M,K] with rows of lda; tw: of W, [Nw,K] with rows of ldw (K itself,
 // not its padding, so that tails become zeros); half, box 64 x BM and 64 x BN, 128-byte
-// swizzle. Rows must be multiples of 16 bytes. GemmArgs as there, without A, W, count
-// and batches. With splits > 1, at most a split for each 64 of K, part holds splits·M·Nw
+// swizzle. Rows must be multiples of 16 bytes. GemmArgs as there, without A and W; with
+// OUT_TOP parts are of BN columns. With splits > 1, at most a split for each 64 of K, part holds splits·M·Nw
 // floats, and tc_finish.cu makes the result of them.
 //
 // Widths of 160 fit SD's channels (320, 640, 1280, ...), 128 the rest. A tile of
@@ -20,6 +20,7 @@
 #include "tc_flow90.h"
 
 template <int BM, int BN> struct GemmWork {
+  static constexpr bool TOP = true;
   const TMap *ta, *tw;
   const GemmArgs &g;
   int mt, nt, steps;

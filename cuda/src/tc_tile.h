@@ -52,7 +52,7 @@ DEV float tc_act(int act, float x) {
 // Rows are ldc and ldr elements apart; C, R and each are multiples of 16 bytes. Argument
 // structs are what the host lays out: pointers first, no hidden padding.
 struct Epilogue {
-  void *C;           // half, or f32 with OUT_F32
+  void *C;           // half; f32 with OUT_F32; with OUT_TOP keys, a row of ldc of them
   const float *bias; // [N] or null
   const void *R;     // half [.., N] or null
   const void *each;  // half [.., N] or null: one row for each_rows rows of C
@@ -60,7 +60,21 @@ struct Epilogue {
   float alpha;
   int pad;
 };
-enum { OUT_F32 = 1, OUT_GEGLU = 2 };
+// OUT_TOP: instead of the results the key of the largest of each part of a row, of as many
+// columns as a kernel says. It takes a bias and nothing else; tc_finish.cu compares the keys.
+enum { OUT_F32 = 1, OUT_GEGLU = 2, OUT_TOP = 4 };
+
+// top_key orders values, a NaN above all, and of equal ones the first: column n is ~key.
+DEV uint64_t top_key(float v, int n) {
+  uint32_t u = f32_bits(v + 0.0f); // -0 is 0
+  u = v != v ? ~0u : u >> 31 ? ~u : u | 0x80000000u;
+  return (uint64_t)u << 32 | (uint32_t)~n;
+}
+DEV uint64_t top_max(uint64_t a, uint64_t b) { return a > b ? a : b; }
+DEV uint64_t quad_top(uint64_t k) {
+  k = top_max(k, __shfl_xor_sync(~0u, k, 1));
+  return top_max(k, __shfl_xor_sync(~0u, k, 2));
+}
 
 // tc_partial writes one split's sums, [splits][M][N] f32, for tc_finish.cu.
 DEV Epilogue tc_partial(float *part, int split, int M, int N) {
@@ -73,8 +87,7 @@ struct GemmArgs {
   Epilogue e;
   const void *A, *W;
   float *part;
-  long long strideA, strideW, strideC, strideR; // elements from one batch item to the next, in tc_gemm.cu
-  int M, Nw, K, lda, ldw, splits;               // splits and part: of tc_gemm90.cu
+  int M, Nw, K, lda, ldw, splits; // splits and part: of tc_gemm90.cu
 };
 
 struct ConvArgs {
@@ -84,7 +97,7 @@ struct ConvArgs {
   int N, H, Wd, C1, C2, O, KH, KW, stride, padT, padL, dil, OH, OW, up, splits, box, pad; // part, splits and box: of tc_convt90.cu
 };
 
-static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 144 && sizeof(ConvArgs) == 168, "the host's layout");
+static_assert(sizeof(Epilogue) == 64 && sizeof(GemmArgs) == 112 && sizeof(ConvArgs) == 168, "the host's layout");
 
 // tc_chunk gives the address of 16-byte chunk q (0 to 3) of row r of a tile with
 // 64-byte rows. Two rows share the 32 banks and the XOR moves each pair's chunks,
@@ -143,6 +156,23 @@ template <bool BF, int BM, int BN, int WM, int WN, int THREADS, int STEP = 16> s
       tc_acts<16>(e.act, w[0]);
       if (wide) write(e, l, w);
       else write_narrow(e, l, w);
+    }
+  }
+
+  // top writes the keys of an OUT_TOP, a part for every WN columns.
+  template <class Row> static DEV_M void top(const Acc &acc, int t, int wm, int wn, const Epilogue &e, int n0, Row row) {
+    int n = n0 + wn + (t & 3) * 2;
+#pragma unroll
+    for (int i = 0; i < WM / 8; i++) {
+      int m = row(wm + i / 2 * STEP + i % 2 * 8 + (t >> 2 & 7));
+      uint64_t best = 0;
+#pragma unroll
+      for (int j = 0; j < WN / 4; j++) {
+        int at = n + j / 2 * 8 + j % 2;
+        if (at < e.N) best = top_max(best, top_key(acc[i / 2][j / 2][i % 2 * 2 + j % 2] + (e.bias ? e.bias[at] : 0.0f), at));
+      }
+      best = quad_top(best);
+      if (!(t & 3) && m >= 0 && n < e.N) ((uint64_t *)e.C)[(size_t)m * e.ldc + (n0 + wn) / WN] = best;
     }
   }
 
@@ -276,6 +306,10 @@ template <bool BF, int BM_, int BN_, int WM, int WN> struct Tile {
   template <class Row> DEV_M void finish(const Epilogue &e, int n0, Row row) {
     int w = threadIdx.x >> 5;
     Out::run(acc, threadIdx.x, (w / WARPS_N) * WM, (w % WARPS_N) * WN, e, n0, row);
+  }
+  template <class Row> DEV_M void top(const Epilogue &e, int n0, Row row) {
+    int w = threadIdx.x >> 5;
+    Out::top(acc, threadIdx.x, (w / WARPS_N) * WM, (w % WARPS_N) * WN, e, n0, row);
   }
   DEV_M void step(smem_t sa, smem_t sb) {
     int lane = threadIdx.x & 31, w = threadIdx.x >> 5;

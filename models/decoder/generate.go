@@ -83,23 +83,34 @@ func (m *Model) greedy(ctx context.Context, s *session, prefix []float32, n int,
 	for i := range out {
 		out[i] = []Sequence{{Tokens: make([]int32, 0, o.Max)}}
 	}
-	for t := 1; ; t++ {
-		open := 0
-		tokens := s.last.I32("token")
-		for i := range out {
-			seq := &out[i][0]
-			if k := len(seq.Tokens); k == t-1 && (k == 0 || int(seq.Tokens[k-1]) != o.EOS) {
-				seq.Tokens = append(seq.Tokens, tokens[i])
-				if int(tokens[i]) != o.EOS {
-					open++
-				}
+	for t := 0; ; {
+		var tokens []int32
+		for c := range s.tokens() {
+			if tokens = s.token(c); t == o.Max || extend(out, tokens, t, o.EOS) == 0 {
+				return out, nil
 			}
+			t++
 		}
-		if open == 0 || t == o.Max {
+		if t == o.Max {
 			return out, nil
 		}
 		if err := s.step(ctx, tokens, nil); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// extend adds each row's token t to the texts that go on, and returns how many still do.
+func extend(out [][]Sequence, tokens []int32, t, eos int) (open int) {
+	for i := range out {
+		seq := &out[i][0]
+		if len(seq.Tokens) < t || t > 0 && int(seq.Tokens[t-1]) == eos {
+			continue
+		}
+		seq.Tokens = append(seq.Tokens, tokens[i])
+		if int(tokens[i]) != eos {
+			open++
+		}
+	}
+	return open
 }

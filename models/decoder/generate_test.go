@@ -10,6 +10,7 @@ import (
 
 	"syntic/nn"
 	"syntic/tensor/cpu"
+	"syntic/tensor/graph"
 	"syntic/weights"
 )
 
@@ -179,6 +180,35 @@ func TestGreedy(t *testing.T) {
 		}
 		require.Equal(t, want, all[i][0].Tokens)
 		require.Equal(t, want, one[i][0].Tokens)
+	}
+}
+
+// eager is a device that wants programs of several steps.
+type eager struct {
+	graph.Device
+	steps int
+}
+
+func (e eager) Ahead() int { return e.steps }
+
+func TestStepsAheadChangeNothing(t *testing.T) {
+	m := tiny(t, config)
+	dev, x := m.dev, prefixes(4, 3, 16)
+	for _, most := range []int{1, 2, 3, 9, 21, 22} { // 22 tokens fill all positions
+		for _, eos := range []int{49, -1} {
+			o := Options{Max: most, EOS: eos}
+			m.dev = dev
+			want, err := m.Generate(bg, x, 4, 3, o)
+			require.NoError(t, err)
+			for _, steps := range []int{2, 3, 5, 100} {
+				require.NoError(t, m.Close())
+				m.dev = eager{dev, steps}
+				got, err := m.Generate(bg, x, 4, 3, o)
+				require.NoError(t, err)
+				require.Equal(t, want, got, "%d tokens, %d steps ahead", most, steps)
+			}
+			require.NoError(t, m.Close())
+		}
 	}
 }
 

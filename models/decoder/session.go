@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"syntic/tensor/graph"
 )
@@ -24,12 +25,15 @@ type sessionKey struct {
 }
 
 // session holds the caches of a fixed number of rows and the two programs that
-// fill them: one reads the prefix, the other one token per row.
+// fill them: one reads the prefix, the other one token per row, and where decoding is
+// greedy and the device wants it the tokens that follow from it.
 type session struct {
 	states []*graph.State // per layer [rows,length,2D]: keys, then values
 	first  *graph.Program
 	next   *graph.Program
 	last   *graph.Program // whichever ran last
+	ahead  int            // tokens that next makes
+	most   int            // the last position there is
 	used   int            // positions filled
 }
 
@@ -50,7 +54,11 @@ func (m *Model) session(key sessionKey) (*session, error) {
 			return nil, err
 		}
 	}
-	s := &session{}
+	s := &session{ahead: 1, most: min(key.length, m.cfg.Positions) - 1}
+	if runs := key.length - key.prefix - 1; key.mode == greedy && runs > 0 {
+		runs = (runs + m.dev.Ahead() - 1) / m.dev.Ahead()
+		s.ahead = (key.length - key.prefix - 1 + runs - 1) / runs
+	}
 	for i := range m.cfg.Layers {
 		s.states = append(s.states, graph.NewState(fmt.Sprintf("cache of layer %d", i), key.rows, key.length, 2*m.cfg.Width))
 	}
@@ -58,7 +66,7 @@ func (m *Model) session(key sessionKey) (*session, error) {
 	if s.first, err = graph.Build(m.dev, func(b *graph.Builder) { m.recordFirst(b, key, s.states) }); err != nil {
 		return nil, err
 	}
-	if s.next, err = graph.Build(m.dev, func(b *graph.Builder) { m.recordNext(b, key, s.states) }); err != nil {
+	if s.next, err = graph.Build(m.dev, func(b *graph.Builder) { m.recordNext(b, key, s) }); err != nil {
 		return nil, errors.Join(err, s.first.Close())
 	}
 	m.sessions[key] = s
@@ -85,15 +93,27 @@ func (m *Model) recordFirst(b *graph.Builder, key sessionKey, states []*graph.St
 			return b.Attention(qkv, qkv, qkv, graph.AttentionOpts{Heads: m.cfg.Heads, D: d / m.cfg.Heads, KOff: d, VOff: 2 * d, Causal: true})
 		})
 	}
-	m.finish(b, b.Slice(x, 1, key.prefix-1, key.prefix), key)
+	m.finish(b, b.Slice(x, 1, key.prefix-1, key.prefix), key, 0)
 }
 
-// recordNext records one step: a token per row at position at, attending to the
-// used positions of the cache. In ranked mode row i first takes over the cache
-// of row from[i].
-func (m *Model) recordNext(b *graph.Builder, key sessionKey, states []*graph.State) {
+// recordNext records the session's steps, each of which reads what the one before has
+// chosen.
+func (m *Model) recordNext(b *graph.Builder, key sessionKey, s *session) {
+	ids := b.InputI32("ids", key.rows, 1)
+	for i := range s.ahead {
+		x := m.recordStep(b, key, s.states, ids, i)
+		if token := m.finish(b, x, key, i); i+1 < s.ahead {
+			ids = b.Reshape(token, key.rows, 1)
+		}
+	}
+}
+
+// recordStep records step i: a token per row at position at, attending to the used
+// positions of the cache. In ranked mode row r first takes over the cache of row
+// from[r].
+func (m *Model) recordStep(b *graph.Builder, key sessionKey, states []*graph.State, ids graph.Value, i int) graph.Value {
 	d := m.cfg.Width
-	ids, at, used := b.InputI32("ids", key.rows, 1), b.InputI32("at", 1), b.InputI32("used", 1)
+	at, used := b.InputI32(of("at", i), 1), b.InputI32(of("used", i), 1)
 	var from graph.Value
 	if key.mode == ranked {
 		from = b.InputI32("from", key.rows)
@@ -108,18 +128,24 @@ func (m *Model) recordNext(b *graph.Builder, key sessionKey, states []*graph.Sta
 			return b.Attention(qkv, cache, cache, graph.AttentionOpts{Heads: m.cfg.Heads, D: d / m.cfg.Heads, VOff: d, Used: used})
 		})
 	}
-	m.finish(b, x, key)
+	return x
 }
 
-// finish records the output layer over x [rows,1,D].
-func (m *Model) finish(b *graph.Builder, x graph.Value, key sessionKey) {
+// of names the input or output of a program's step i.
+func of(name string, i int) string { return name + strconv.Itoa(i) }
+
+// finish records the output layer over step i's x [rows,1,D] and returns the tokens
+// where it chooses them.
+func (m *Model) finish(b *graph.Builder, x graph.Value, key sessionKey, i int) graph.Value {
 	logits := b.Reshape(m.logits(b, x), key.rows, m.cfg.Vocab)
 	if key.mode == greedy {
-		b.Output("token", b.ArgMax(logits))
-		return
+		token := b.ArgMax(logits)
+		b.Output(of("token", i), token)
+		return token
 	}
 	b.Output("normalizer", b.Normalizer(logits))
 	b.Output("logits", logits)
+	return graph.Value{}
 }
 
 // start reads the prefix [rows,P,D].
@@ -131,16 +157,30 @@ func (s *session) start(ctx context.Context, prefix []float32) error {
 	return s.first.Run(ctx)
 }
 
-// step reads one token per row; from, where given, says whose cache each row
-// continues.
+// step reads one token per row and goes on from there; from, where given, says whose
+// cache each row continues. Steps past the last position, whose tokens nobody asked for,
+// stay there.
 func (s *session) step(ctx context.Context, ids, from []int32) error {
 	copy(s.next.I32("ids"), ids)
 	if from != nil {
 		copy(s.next.I32("from"), from)
 	}
-	s.next.I32("at")[0] = int32(s.used)
-	s.used++
-	s.next.I32("used")[0] = int32(s.used)
+	for i := range s.ahead {
+		at := min(s.used, s.most)
+		s.next.I32(of("at", i))[0], s.next.I32(of("used", i))[0] = int32(at), int32(at+1)
+		s.used++
+	}
 	s.last = s.next
 	return s.next.Run(ctx)
 }
+
+// tokens returns how many tokens per row the last program chose.
+func (s *session) tokens() int {
+	if s.last == s.first {
+		return 1
+	}
+	return s.ahead
+}
+
+// token returns the last program's choice i of every row.
+func (s *session) token(i int) []int32 { return s.last.I32(of("token", i)) }

@@ -101,6 +101,9 @@ func (d *Device) Name() string {
 // Batch implements graph.Device: at 32, ViT-B/32 needs 28 MB.
 func (d *Device) Batch() int { return 32 }
 
+// Ahead implements graph.Device.
+func (d *Device) Ahead() int { return 1 }
+
 // Threads returns the number of workers.
 func (d *Device) Threads() int { return d.pool.Workers() }
 

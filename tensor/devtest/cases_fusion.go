@@ -65,6 +65,13 @@ func fusionCases() []testCase {
 	add("sum with a constant", func(m *maker, _, y graph.Value) {
 		m.out("z", m.Add(y, m.Const(uniform(stream("const"), 24), 24)))
 	})
+	add("arg-max", func(m *maker, _, y graph.Value) { m.out("z", m.ArgMax(y)) })
+	add("arg-max of a view", func(m *maker, _, y graph.Value) { m.out("z", m.ArgMax(m.Reshape(y, m.k.n*5, 24))) })
+	add("arg-max of other rows", func(m *maker, _, y graph.Value) { m.out("z", m.ArgMax(m.Reshape(y, m.k.n*10, 12))) })
+	add("arg-max of an output", func(m *maker, _, y graph.Value) {
+		m.out("y", y)
+		m.out("z", m.ArgMax(y))
+	})
 	add("in place", func(m *maker, x, y graph.Value) {
 		n := m.mid(m.norm(y))
 		s := m.mid(m.Softmax(n, 2))

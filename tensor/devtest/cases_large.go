@@ -37,12 +37,12 @@ func largeCases() []testCase {
 	add("MaxPool", 0, func(k *kit, b *graph.Builder) graph.Value { return b.MaxPool(k.in(b, "x", 61, 67, 40), 3, 2, 1) })
 	add("Upsample", 0, func(k *kit, b *graph.Builder) graph.Value { return b.Upsample(k.in(b, "x", 31, 27, 40), 62, 54) })
 	add("Attention", 2e-6, func(k *kit, b *graph.Builder) graph.Value {
-		x := k.in(b, "x", 211, 3*160)
+		x := k.made(b, "x", 211, 3*160)
 		return b.Attention(x, x, x, graph.AttentionOpts{Heads: 5, D: 32, KOff: 160, VOff: 320})
 	})
 	add("Attention, masked", 2e-6, func(k *kit, b *graph.Builder) graph.Value {
-		x := k.in(b, "x", 211, 160)
-		return b.Attention(k.in(b, "q", 50, 160), x, x, graph.AttentionOpts{Heads: 5, D: 32, Mask: k.mask(b, "mask", 211)})
+		x := k.made(b, "x", 211, 160)
+		return b.Attention(k.made(b, "q", 50, 160), x, x, graph.AttentionOpts{Heads: 5, D: 32, Mask: k.mask(b, "mask", 211)})
 	})
 	add("LayerNorm", 2e-6, func(k *kit, b *graph.Builder) graph.Value {
 		return b.LayerNorm(k.in(b, "x", 301, 517), k.weight("w", 517), k.weight("b", 517), 1e-5)

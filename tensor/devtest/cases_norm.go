@@ -39,7 +39,7 @@ func normCases() []testCase {
 
 func attentionCases() []testCase {
 	var all []testCase
-	for _, s := range [][4]int{{1, 1, 1, 4}, {5, 5, 2, 8}, {7, 13, 3, 16}, {50, 50, 2, 64}, {3, 77, 4, 40}, {33, 65, 1, 33}, {1, 20, 4, 32}, {70, 70, 1, 80}} {
+	for _, s := range [][4]int{{1, 1, 1, 4}, {5, 5, 2, 8}, {7, 13, 3, 16}, {50, 50, 2, 64}, {3, 77, 4, 40}, {33, 65, 1, 33}, {1, 20, 4, 32}, {70, 70, 1, 80}, {1, 21, 4, 192}} {
 		for _, kind := range []string{"", "causal", "mask", "causal+mask"} {
 			lq, lk, h, d := s[0], s[1], s[2], s[3]
 			all = append(all, testCase{name: fmt.Sprintf("Attention/%dx%d, %d of %d/%s", lq, lk, h, d, kind), tol: 2e-6, record: func(k *kit, b *graph.Builder) {
@@ -47,12 +47,12 @@ func attentionCases() []testCase {
 				if kind == "mask" || kind == "causal+mask" {
 					o.Mask = k.mask(b, "mask", lk)
 				}
-				k.out(b, "y", b.Attention(k.in(b, "q", lq, h*d), k.in(b, "k", lk, h*d), k.in(b, "v", lk, h*d), o))
+				k.out(b, "y", b.Attention(k.made(b, "q", lq, h*d), k.made(b, "k", lk, h*d), k.made(b, "v", lk, h*d), o))
 			}})
 		}
 	}
 	packed := func(k *kit, b *graph.Builder) {
-		x := k.in(b, "qkv", 11, 3*24+5)
+		x := k.made(b, "qkv", 11, 3*24+5)
 		k.out(b, "y", b.Attention(x, x, x, graph.AttentionOpts{Heads: 3, D: 8, QOff: 2, KOff: 27, VOff: 53, Scale: 0.4}))
 	}
 	const length, width = 9, 24
@@ -61,7 +61,7 @@ func attentionCases() []testCase {
 	growing := func(k *kit, b *graph.Builder) {
 		at := k.number(b, "at", func(step int) int { return 2 * step })
 		used := k.number(b, "used", func(step int) int { return 2*step + 2 })
-		qkv := k.in(b, "qkv", 2, 3*width)
+		qkv := k.made(b, "qkv", 2, 3*width)
 		cache := k.state("cache", length, 2*width)
 		if k.n > 1 {
 			b.CacheSelect(cache, k.ids(b, "from", k.n), at)
@@ -73,7 +73,7 @@ func attentionCases() []testCase {
 	plain := func(k *kit, b *graph.Builder) {
 		at := k.number(b, "at", func(step int) int { return step })
 		used := k.number(b, "used", func(step int) int { return step })
-		qkv := k.in(b, "qkv", 1, 3*width)
+		qkv := k.made(b, "qkv", 1, 3*width)
 		kv := b.CacheWrite(k.state("cache", length, 2*width), qkv, width, at)
 		// used lags behind: the first step sees no key at all.
 		k.out(b, "y", b.Attention(qkv, kv, kv, graph.AttentionOpts{Heads: 1, D: width, VOff: width, Used: used}))

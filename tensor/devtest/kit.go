@@ -147,6 +147,12 @@ func (k *kit) in(b *graph.Builder, name string, shape ...int) graph.Value {
 	return b.Input(name, append([]int{k.n}, shape...)...)
 }
 
+// made records an input as an operation's result: devices that keep those in halves
+// then read halves.
+func (k *kit) made(b *graph.Builder, name string, shape ...int) graph.Value {
+	return b.Scale(k.in(b, name, shape...), 1)
+}
+
 // mask records an input [n, shape...] of ones and zeros, about a third of it
 // zeros.
 func (k *kit) mask(b *graph.Builder, name string, shape ...int) graph.Value {

@@ -34,6 +34,9 @@ func (*Ref) Close() error { return nil }
 // Batch implements graph.Device.
 func (*Ref) Batch() int { return 8 }
 
+// Ahead implements graph.Device.
+func (*Ref) Ahead() int { return 1 }
+
 // Arrange implements graph.Device.
 func (*Ref) Arrange(ops []*graph.Op) []*graph.Op { return ops }
 

@@ -13,6 +13,9 @@ type Device interface {
 	// Batch returns how many pictures or texts a program best takes at once: few where
 	// its activations should stay in caches, many where there are processors to fill.
 	Batch() int
+	// Ahead returns how many steps of a loop, each fed by the one before, a program best
+	// makes: one, or more where starting a program takes a good part of a step.
+	Ahead() int
 	// Arrange adapts a recorded program to the device before it is planned: it may
 	// merge operations and have values kept in halves (Node.Half) or with gaps
 	// (Node.Gap). It returns the operations to run.

@@ -19,6 +19,7 @@ type paper struct {
 
 func (*paper) Name() string                { return "paper" }
 func (*paper) Batch() int                  { return 8 }
+func (*paper) Ahead() int                  { return 1 }
 func (*paper) Arrange(ops []*Op) []*Op     { return ops }
 func (*paper) Prepare(*Op) (Step, error)   { return sheet{}, nil }
 func (*paper) Close() error                { return nil }

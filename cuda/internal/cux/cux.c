@@ -22,7 +22,6 @@ CUresult cux_issue(const cux_step *s, int n, CUstream stream, int overlap, int *
     switch (s[i].kind) {
     case CUX_TO_DEVICE: r = cuMemcpyHtoDAsync(s[i].dev, s[i].host, s[i].bytes, stream); break;
     case CUX_TO_HOST: r = cuMemcpyDtoHAsync(s[i].host, s[i].dev, s[i].bytes, stream); break;
-    case CUX_FILL: r = cuMemsetD8Async(s[i].dev, s[i].value, s[i].bytes, stream); break;
     default: r = launch(&s[i], stream, overlap && i > 0 && s[i - 1].kind == CUX_KERNEL);
     }
     if (r) return *at = i, r;

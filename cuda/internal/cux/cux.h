@@ -4,15 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CUX_KERNEL, CUX_TO_DEVICE, CUX_TO_HOST, CUX_FILL };
+enum { CUX_KERNEL, CUX_TO_DEVICE, CUX_TO_HOST };
 
 // cux_step is one entry of a launch list. Kernels use f, dims (grid, block,
-// dynamic shared bytes) and the packed arguments; copies dev, host and bytes;
-// fills dev, value and bytes.
+// dynamic shared bytes) and the packed arguments; copies dev, host and bytes.
 typedef struct {
   int kind, nargs;
   CUfunction f;
-  unsigned dims[7], value;
+  unsigned dims[7];
   CUdeviceptr dev;
   void *host;
   size_t bytes;

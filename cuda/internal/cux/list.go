@@ -61,7 +61,7 @@ func (a *Args) F32(v float32) *Args { return Put(a, v) }
 // Grid is how a kernel is launched; Shared is the bytes of dynamic shared memory.
 type Grid struct{ X, Y, Z, Threads, Shared int }
 
-// List is what a program does in one run: kernels, copies and fills, in order.
+// List is what a program does in one run: kernels and copies, in order.
 type List struct {
 	steps []C.cux_step
 	names []string
@@ -95,11 +95,6 @@ func (l *List) copy(name string, kind C.int, dev cu.DevicePtr, host []float32) {
 	if len(host) > 0 {
 		l.add(name, C.cux_step{kind: kind, dev: C.CUdeviceptr(dev), host: unsafe.Pointer(&host[0]), bytes: C.size_t(4 * len(host))})
 	}
-}
-
-// Fill appends the setting of bytes.
-func (l *List) Fill(dst cu.DevicePtr, value byte, bytes int) {
-	l.add("fill", C.cux_step{kind: C.CUX_FILL, dev: C.CUdeviceptr(dst), value: C.uint(value), bytes: C.size_t(bytes)})
 }
 
 // Launches returns how many entries the list has.
