@@ -82,7 +82,7 @@ TC_KERNEL(tc_finish_bf16)
 // tc_top: of an OUT_TOP. y[m] is the column of the largest of row m's keys.
 //
 // Launch: grid M, block 256, dynamic shared memory 64 bytes.
-extern "C" __global__ void __launch_bounds__(256) tc_top(int *y, const uint64_t *keys, int parts) {
+DEV void top(int *y, const uint64_t *keys, int parts) {
   TC_SMEM(smem);
   smem_t s = smem_addr(smem);
   int t = threadIdx.x;
@@ -100,4 +100,5 @@ extern "C" __global__ void __launch_bounds__(256) tc_top(int *y, const uint64_t 
   }
   y[blockIdx.x] = (int)~(uint32_t)best;
 }
+extern "C" __global__ void __launch_bounds__(256) tc_top(int *y, const uint64_t *keys, int parts) { top(y, keys, parts); }
 TC_KERNEL(tc_top)
