@@ -55,6 +55,11 @@ for src in src/[a-z]*.cu; do
   jobs+=($!) made+=("code/$name.fatbin")
 done
 for j in "${jobs[@]}"; do wait "$j"; done
+# Which file has which kernel.
+for src in src/[a-z]*.cu; do
+  name=$(basename "$src" .cu)
+  sed -n -E "s/^\.visible \.entry ([a-z0-9_]+).*/\1 $name/p" "$tmp/$name".*.ptx
+done | sort -u >code/kernels
 # What was compiled and what came out: a test compares.
-sha256sum src/[a-z]*.cu src/[a-z]*.h build.sh "${made[@]}" >code/sha256
+sha256sum src/[a-z]*.cu src/[a-z]*.h build.sh "${made[@]}" code/kernels >code/sha256
 ls -l code

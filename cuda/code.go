@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 
 	"gorgonia.org/cu"
 
@@ -39,7 +40,7 @@ func (d *Device) loadKernels() error {
 		if err != nil {
 			return fmt.Errorf("loading %s: %w", name, err)
 		}
-		d.modules = append(d.modules, m)
+		d.modules[strings.TrimSuffix(path.Base(name), ".fatbin")] = m
 	}
 	return nil
 }
@@ -80,11 +81,27 @@ func (d *Device) kernel(name string, shared int) (cu.Function, error) {
 	return k.f, nil
 }
 
-func (d *Device) function(name string) (f cu.Function, err error) {
-	for _, m := range d.modules {
-		if f, err = m.Function(name); err == nil {
-			return f, nil
-		}
+// sources returns the file that has each kernel, as build.sh listed them.
+var sources = sync.OnceValue(func() map[string]string {
+	list, err := images.ReadFile("code/kernels")
+	if err != nil {
+		panic(err) // it is embedded
 	}
+	of := map[string]string{}
+	for line := range strings.Lines(string(list)) {
+		kernel, source, _ := strings.Cut(strings.TrimSpace(line), " ")
+		of[kernel] = source
+	}
+	return of
+})
+
+// function asks the one module that may have the kernel: tools that watch the driver
+// report every question that fails.
+func (d *Device) function(name string) (cu.Function, error) {
+	m, ok := d.modules[sources()[name]]
+	if !ok {
+		return cu.Function{}, fmt.Errorf("kernel %s: %w", name, cux.NotFound)
+	}
+	f, err := m.Function(name)
 	return f, cux.Named(err)
 }

@@ -36,11 +36,11 @@ type Device struct {
 	stream     cu.Stream
 	name       string
 	processors int
-	capability int  // 90 is 9.0
-	hopper     bool // has the code of 9.0a
-	stages     int  // of the tensor-core kernels' pipelines
-	overlap    bool // kernels wait for their predecessors themselves
-	modules    []cu.Module
+	capability int                  // 90 is 9.0
+	hopper     bool                 // has the code of 9.0a
+	stages     int                  // of the tensor-core kernels' pipelines
+	overlap    bool                 // kernels wait for their predecessors themselves
+	modules    map[string]cu.Module // by source file
 	kernels    map[string]*kernel
 
 	mu     sync.Mutex // held while a program runs or a weight is packed
@@ -71,7 +71,7 @@ func New(o Options) (*Device, error) {
 	if o.Ordinal < 0 || o.Ordinal >= n {
 		return nil, fmt.Errorf("there is no GPU %d: the driver shows %d, counted from 0", o.Ordinal, n)
 	}
-	d := &Device{opts: o, kernels: map[string]*kernel{}, packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}
+	d := &Device{opts: o, modules: map[string]cu.Module{}, kernels: map[string]*kernel{}, packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}
 	if err := d.open(); err != nil {
 		return nil, fmt.Errorf("GPU %d: %w", o.Ordinal, errors.Join(cux.Named(err), d.Close()))
 	}

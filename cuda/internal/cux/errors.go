@@ -22,6 +22,7 @@ const (
 	NoBinary     Error = C.CUDA_ERROR_NO_BINARY_FOR_GPU
 	InvalidPTX   Error = C.CUDA_ERROR_INVALID_PTX
 	NewerPTX     Error = C.CUDA_ERROR_UNSUPPORTED_PTX_VERSION
+	NotFound     Error = C.CUDA_ERROR_NOT_FOUND
 )
 
 // Error gives the driver's name of the error, its number and its description.
