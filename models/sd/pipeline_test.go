@@ -2,6 +2,7 @@ package sd
 
 import (
 	"context"
+	"flag"
 	"math"
 	"os"
 	"path/filepath"
@@ -176,19 +177,28 @@ func TestPreview(t *testing.T) {
 	}
 }
 
+var everySquare = flag.Bool("every-square", false, "TestEverySize draws every square too (a quarter of an hour)")
+
 // TestEverySize draws every size a user may ask for, in little: one step, one
-// picture. The long way round runs all sizes from 64 to 1024.
+// picture. The long way round runs every width and height from 64 to 1024, and
+// squares up to 256; larger ones take the longer the larger they are, so they all
+// wait for -every-square.
 func TestEverySize(t *testing.T) {
 	p := scale(t, device(t, 2))
 	step := 8
 	if testing.Short() {
 		step = 168
 	}
+	draw := func(w, h int) {
+		got, err := p.Draw(t.Context(), []Prompt{{Text: "a dog", Seed: uint64(w + h)}}, Settings{Steps: 1, Guidance: 1, Width: w, Height: h}, nil)
+		require.NoError(t, err, "%d×%d", w, h)
+		require.Equal(t, [2]int{w, h}, [2]int{got[0].W, got[0].H})
+	}
 	for n := 64; n <= 1024; n += step {
-		for _, size := range [][2]int{{n, 64}, {64, n}, {min(n, 256), min(n, 256)}} {
-			got, err := p.Draw(t.Context(), []Prompt{{Text: "a dog", Seed: uint64(n)}}, Settings{Steps: 1, Guidance: 1, Width: size[0], Height: size[1]}, nil)
-			require.NoError(t, err, size)
-			require.Equal(t, size, [2]int{got[0].W, got[0].H})
+		draw(n, 64)
+		draw(64, n)
+		if n <= 256 || *everySquare || !testing.Short() && (n == 328 || n == 520) {
+			draw(n, n)
 		}
 	}
 }
