@@ -31,7 +31,7 @@ type Drawing struct {
 	at    int          // steps taken
 
 	x, last []float32 // [n,h,w,C] the latents now and before the last step
-	in, eps []float32 // the UNet's side: with guidance [2n,h,w,C], unconditional first
+	in, eps []float32 // the UNet's side, [n,h,w,C]; with guidance eps [2n,h,w,C], unconditional first
 	times   []float64
 	guided  bool
 }
@@ -66,8 +66,8 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 	}
 	d.x = make([]float32, d.n*d.h*d.w*c)
 	d.last = make([]float32, len(d.x))
-	d.in, d.eps = make([]float32, halves*len(d.x)), make([]float32, halves*len(d.x))
-	d.times = make([]float64, halves*d.n)
+	d.in, d.eps = make([]float32, len(d.x)), make([]float32, halves*len(d.x))
+	d.times = make([]float64, d.n)
 	if err := d.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -190,10 +190,7 @@ func (d *Drawing) Step(ctx context.Context) error {
 	for i := range d.times {
 		d.times[i] = t
 	}
-	d.sched.ScaleInput(d.in[:len(d.x)], d.x, d.at)
-	if d.guided {
-		copy(d.in[len(d.x):], d.in[:len(d.x)])
-	}
+	d.sched.ScaleInput(d.in, d.x, d.at)
 	if err := d.p.UNet.Step(ctx, d.eps, d.in, d.times, d.h, d.w); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if err := p.UNet.possible(halves, h, w); err != nil {
 		return nil, err
 	}
-	k := unetKey{promptKey{halves, length}, h, w}
+	k := unetKey{promptKey{halves, length}, batch, h, w}
 	th, tw := h, w
 	if s.Tiles {
 		th, tw = min(h, tileCells), min(w, tileCells)

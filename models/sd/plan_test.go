@@ -55,7 +55,7 @@ func TestPlanIsWhatIsTaken(t *testing.T) {
 			sum += n
 		}
 		require.Equal(t, dev.WeightBytes(), sum)
-		u, err := p.UNet.Program(6, 16, 32, 32)
+		u, err := p.UNet.Program(3, 6, 16, 32, 32)
 		require.NoError(t, err)
 		require.Equal(t, u.ArenaBytes(), arenas["UNet"])
 		v, err := p.VAE.DecodeProgram(1, 16, 32)
@@ -78,10 +78,13 @@ func TestPlanCountsOperations(t *testing.T) {
 	text, err := clip.ParseText([]byte(V1Text))
 	require.NoError(t, err)
 	p := &Pipeline{dev: d, Text: clip.NewText(text), UNet: NewUNet(u), VAE: NewVAE(v), sched: []byte(V1Scheduler)}
-	stages, err := p.Plan(1, Settings{Steps: 20, Guidance: 7.5})
+	stages, err := p.Plan(1, Settings{Steps: 20, Guidance: 1})
 	require.NoError(t, err)
 	require.Equal(t, 21, stages[2].Runs)
-	require.InEpsilon(t, 1606.5e9, stages[1].FLOPs+stages[2].FLOPs, 0.002)
+	require.InEpsilon(t, 803.3e9, stages[1].FLOPs+stages[2].FLOPs, 0.002)
+	guided, err := p.Plan(1, Settings{Steps: 20, Guidance: 7.5})
+	require.NoError(t, err)
+	require.InEpsilon(t, 0.974*2*803.3e9, guided[1].FLOPs+guided[2].FLOPs, 0.002, "the halves share what comes before the prompt")
 	require.InEpsilon(t, 2514.5e9, stages[3].FLOPs, 0.002)
 	require.InEpsilon(t, 13.3e9, stages[0].FLOPs, 0.02)
 	_, err = p.Plan(1, Settings{Steps: 20, Guidance: 7.5, Width: 4096, Height: 4096})

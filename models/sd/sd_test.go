@@ -124,6 +124,21 @@ func TestLinearProjection(t *testing.T) {
 	require.Equal(t, step(t, unet(t, d, ""), prompts), step(t, unet(t, d, `, "use_linear_projection": true`), prompts))
 }
 
+// TestSharedLatents predicts latents that have two prompts each, as guidance does:
+// to the bits of a batch that holds every latent twice.
+func TestSharedLatents(t *testing.T) {
+	for _, more := range []string{"", `, "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"]`} {
+		u, prompts := unet(t, device(t, 2), more), wave(3, 4*7*12)
+		require.NoError(t, u.SetContext(t.Context(), prompts, 4))
+		x, times := wave(1, 2*5*6*4), []float64{981, 20.5}
+		want, got := make([]float32, 2*len(x)), make([]float32, 2*len(x))
+		require.NoError(t, u.Step(t.Context(), want, slices.Concat(x, x), slices.Concat(times, times), 5, 6))
+		require.NoError(t, u.Step(t.Context(), got, x, times, 5, 6))
+		require.Equal(t, want, got, more)
+		require.NotEqual(t, got[:len(x)], got[len(x):])
+	}
+}
+
 // TestPrompts changes prompts and their lengths between steps, with programs of
 // several sizes in use.
 func TestPrompts(t *testing.T) {
@@ -168,8 +183,10 @@ func TestUNetErrors(t *testing.T) {
 	require.ErrorContains(t, u.SetContext(ctx, wave(1, 25), 2), "25 values aren't 2 prompts of rows of 12")
 	require.Error(t, u.SetContext(ctx, nil, 2))
 	require.Error(t, u.SetContext(ctx, wave(1, 24), 0))
+	require.NoError(t, u.SetContext(ctx, wave(1, 36), 3))
+	require.ErrorContains(t, u.Step(ctx, dst, dst, nil, 5, 6), "0 latents for 3 prompts")
+	require.ErrorContains(t, u.Step(ctx, dst, dst, []float64{1, 1}, 5, 6), "2 latents for 3 prompts")
 	require.NoError(t, u.SetContext(ctx, wave(1, 24), 2))
-	require.ErrorContains(t, u.Step(ctx, dst, dst, []float64{1}, 5, 6), "1 latents for 2 prompts")
 	require.ErrorContains(t, u.Step(ctx, dst[1:], dst, []float64{1, 1}, 5, 6), "5×6")
 	for _, size := range [][2]int{{0, 6}, {5, -1}, {1 << 30, 1 << 30}, {1 << 62, 1 << 62}, {1 << 10, 1 << 10}} {
 		require.ErrorContains(t, u.Step(ctx, dst, dst, []float64{1, 1}, size[0], size[1]), "at once")

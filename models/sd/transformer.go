@@ -3,6 +3,7 @@ package sd
 import (
 	"syntic/kernels/ref"
 	"syntic/nn"
+	"syntic/tensor"
 	"syntic/tensor/graph"
 )
 
@@ -82,16 +83,26 @@ func newTransformer(c UNetConfig, channels, heads int) *Transformer {
 	return t
 }
 
-// forward records the transformer. Shapes: x [N,H,W,C]; kv [N,L,·], every
-// layer's keys and values of the prompt.
+// forward records the transformer. Shapes: x [N,H,W,C]; kv [P,L,·], every layer's
+// keys and values of the prompts, P a multiple of N; the result [P,H,W,C].
 func (t *Transformer) forward(b *graph.Builder, x, kv graph.Value) graph.Value {
-	n, h, w, c := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
+	n, p, h, w, c := x.Dim(0), kv.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 	y := t.in.Forward(b, x, graph.ConvOpts{Norm: t.Norm.Prologue(ref.None)})
 	y = b.Reshape(y, n, h*w, c)
 	for _, l := range t.Layers {
 		y = l.forward(b, y, kv)
 	}
-	return t.out.Forward(b, b.Reshape(y, n, h, w, c), graph.ConvOpts{Residual: x})
+	return t.out.Forward(b, b.Reshape(y, p, h, w, c), graph.ConvOpts{Residual: perPrompt(b, x, p)})
+}
+
+// perPrompt returns x [N,…] repeated for p prompts, p a multiple of N. What comes
+// before the first look at a prompt is the same for all prompts of a latent, and so
+// is computed once.
+func perPrompt(b *graph.Builder, x graph.Value, p int) graph.Value {
+	if x.Dim(0) == p {
+		return x
+	}
+	return b.Reshape(b.Repeat(x, p/x.Dim(0)), append(tensor.Shape{p}, x.Shape()[1:]...)...)
 }
 
 func (l *Layer) forward(b *graph.Builder, x, kv graph.Value) graph.Value {
@@ -101,6 +112,7 @@ func (l *Layer) forward(b *graph.Builder, x, kv graph.Value) graph.Value {
 	x = l.Self.Out.Forward(b, a, graph.LinearOpts{Residual: x})
 
 	q := l.Cross.Q.Forward(b, l.Norm2.Forward(b, x), graph.LinearOpts{})
+	x, q = perPrompt(b, x, kv.Dim(0)), perPrompt(b, q, kv.Dim(0))
 	a = b.Attention(q, kv, kv, graph.AttentionOpts{Heads: l.heads, D: c / l.heads, KOff: l.kvAt, VOff: l.kvAt + c})
 	x = l.Cross.Out.Forward(b, a, graph.LinearOpts{Residual: x})
 

@@ -47,7 +47,7 @@ type promptKey struct{ batch, length int }
 
 type unetKey struct {
 	promptKey
-	h, w int
+	latents, h, w int
 }
 
 // unetPrograms is how many shapes a UNet keeps ready: a size or two, the last
@@ -202,21 +202,23 @@ func (u *UNet) recordContext(b *graph.Builder, k promptKey) {
 }
 
 // Step predicts the noise (or whatever the model was trained to predict) of the
-// latents at their times, for the prompts of the last SetContext, whose batch is
-// len(times). Shapes: x [batch,H,W,In], dst [batch,H,W,Out].
+// latents at their times, for the prompts of the last SetContext. There are as many
+// prompts as latents, or a multiple: latent i then has the prompts i, i+N and so on,
+// and what doesn't depend on them is computed once. Shapes: x [N,H,W,In], times [N],
+// dst [prompts,H,W,Out].
 //
 // Allocs: none once a shape's program exists.
 func (u *UNet) Step(ctx context.Context, dst, x []float32, times []float64, H, W int) error {
-	n := len(times)
-	if u.encoder == nil || n != u.prompt.batch {
-		return fmt.Errorf("sd: a step of %d latents for %d prompts", n, u.prompt.batch)
+	n, prompts := len(times), u.prompt.batch
+	if u.encoder == nil || n == 0 || prompts%n != 0 {
+		return fmt.Errorf("sd: a step of %d latents for %d prompts", n, prompts)
 	}
-	p, err := u.Program(n, H, W, u.prompt.length)
+	p, err := u.Program(n, prompts, H, W, u.prompt.length)
 	if err != nil {
 		return err
 	}
-	if len(x) != n*H*W*u.cfg.In || len(dst) != n*H*W*u.cfg.Out {
-		return fmt.Errorf("sd: %d values in and %d out aren't %d latents of %d×%d", len(x), len(dst), n, H, W)
+	if len(x) != n*H*W*u.cfg.In || len(dst) != prompts*H*W*u.cfg.Out {
+		return fmt.Errorf("sd: %d values in and %d out aren't %d latents of %d×%d for %d prompts", len(x), len(dst), n, H, W, prompts)
 	}
 	copy(p.F32("latent"), x)
 	u.Sinusoids(p.F32("time"), times)
@@ -227,15 +229,15 @@ func (u *UNet) Step(ctx context.Context, dst, x []float32, times []float64, H, W
 	return nil
 }
 
-// Program returns the program of a step for batch latents of H×W and prompts of
-// length rows: latent [batch,H,W,In] and time [batch,C] (see Sinusoids) in,
-// prediction [batch,H,W,Out] out. The names in taps, such as mid, become outputs
-// too.
-func (u *UNet) Program(batch, H, W, length int, taps ...string) (*graph.Program, error) {
-	if err := u.possible(batch, H, W); err != nil {
+// Program returns the program of a step for latents of H×W, and prompts, a multiple
+// of them, of length rows: latent [latents,H,W,In] and time [latents,C] (see
+// Sinusoids) in, prediction [prompts,H,W,Out] out. The names in taps, such as mid,
+// become outputs too.
+func (u *UNet) Program(latents, prompts, H, W, length int, taps ...string) (*graph.Program, error) {
+	if err := u.possible(prompts, H, W); err != nil {
 		return nil, err
 	}
-	k := unetKey{promptKey{batch, length}, H, W}
+	k := unetKey{promptKey{prompts, length}, latents, H, W}
 	if len(taps) > 0 {
 		return graph.Build(u.dev, func(b *graph.Builder) { u.record(b, k) }, taps...)
 	}
@@ -254,12 +256,12 @@ func (u *UNet) possible(batch, H, W int) error {
 
 func (u *UNet) record(b *graph.Builder, k unetKey) {
 	kv := b.State(u.state(k.promptKey))
-	t := u.Time.Linear1.Forward(b, b.Input("time", k.batch, u.cfg.Channels[0]), graph.LinearOpts{Act: ref.SiLU})
+	t := u.Time.Linear1.Forward(b, b.Input("time", k.latents, u.cfg.Channels[0]), graph.LinearOpts{Act: ref.SiLU})
 	t = u.Time.Linear2.Forward(b, t, graph.LinearOpts{})
 	b.Tap("time_embedding", t)
 	times := u.times.Forward(b, b.Activate(t, ref.SiLU), graph.LinearOpts{})
 
-	x := u.ConvIn.Forward(b, b.Input("latent", k.batch, k.h, k.w, u.cfg.In), graph.ConvOpts{})
+	x := u.ConvIn.Forward(b, b.Input("latent", k.latents, k.h, k.w, u.cfg.In), graph.ConvOpts{})
 	b.Tap("conv_in", x)
 	skips := []graph.Value{x}
 	for i, block := range u.Down {
@@ -268,6 +270,7 @@ func (u *UNet) record(b *graph.Builder, k unetKey) {
 			b.Tap(fmt.Sprintf("down%d_res%d", i, j), x)
 			if block.Attentions != nil {
 				x = block.Attentions[j].forward(b, x, kv)
+				times = perPrompt(b, times, k.batch)
 				b.Tap(fmt.Sprintf("down%d_attn%d", i, j), x)
 			}
 			skips = append(skips, x)
@@ -280,12 +283,13 @@ func (u *UNet) record(b *graph.Builder, k unetKey) {
 	}
 	x = u.Mid.Resnets[0].forward(b, x, times)
 	x = u.Mid.Attentions[0].forward(b, x, kv)
+	times = perPrompt(b, times, k.batch)
 	x = u.Mid.Resnets[1].forward(b, x, times)
 	b.Tap("mid", x)
 	for i, block := range u.Up {
 		for j, r := range block.Resnets {
 			last := len(skips) - 1
-			x = r.forward(b, b.Concat(-1, x, skips[last]), times)
+			x = r.forward(b, b.Concat(-1, x, perPrompt(b, skips[last], k.batch)), times)
 			skips = skips[:last]
 			if block.Attentions != nil {
 				x = block.Attentions[j].forward(b, x, kv)

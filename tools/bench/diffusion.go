@@ -16,9 +16,10 @@ const (
 	prompt = 77 // tokens
 )
 
-// prepareUNet predicts the noise of a step. The prompt's keys and values, which
-// drawing a picture computes once for all steps, are computed in every run, as
-// peers do.
+// prepareUNet predicts the noise of a step, for as many latents as prompts; the
+// prompts' keys and values are computed in every run, as peers do. As drawn
+// (unet_guided), there are two prompts a latent, and their keys and values are there:
+// computed once for all steps of a picture.
 func prepareUNet(ctx context.Context, d graph.Device, w Work, config string, side int) (*job, error) {
 	c, err := sd.ParseUNet([]byte(config))
 	if err != nil {
@@ -29,23 +30,29 @@ func prepareUNet(ctx context.Context, d graph.Device, w Work, config string, sid
 	if err != nil {
 		return nil, err
 	}
+	latents, drawn := w.Bt, w.Model == "unet_guided"
+	if drawn {
+		latents /= 2
+	}
 	r := random()
-	hidden, x := normal(r, w.Bt*prompt*c.Context), normal(r, w.Bt*side*side*c.In)
-	times, noise := make([]float64, w.Bt), make([]float32, w.Bt*side*side*c.Out)
+	hidden, x := normal(r, w.Bt*prompt*c.Context), normal(r, latents*side*side*c.In)
+	times, noise := make([]float64, latents), make([]float32, w.Bt*side*side*c.Out)
 	for i := range times {
 		times[i] = 500
 	}
 	j := &job{free: func() error { return errors.Join(u.Close(), src.Close()) }}
 	j.run = func(ctx context.Context) error {
-		if err := u.SetContext(ctx, hidden, w.Bt); err != nil {
-			return err
+		if !drawn {
+			if err := u.SetContext(ctx, hidden, w.Bt); err != nil {
+				return err
+			}
 		}
 		return u.Step(ctx, noise, x, times, side, side)
 	}
 	if err := u.SetContext(ctx, hidden, w.Bt); err != nil { // packs its weights
 		return nil, err
 	}
-	_, err = u.Program(w.Bt, side, side, prompt)
+	_, err = u.Program(latents, w.Bt, side, side, prompt)
 	return j, err
 }
 

@@ -106,6 +106,9 @@ func TestModels(t *testing.T) {
 		"unet": func(d graph.Device) (*job, error) {
 			return prepareUNet(ctx, d, Work{Model: "unet", Bt: 2}, tinyUNet, 8)
 		},
+		"guided": func(d graph.Device) (*job, error) {
+			return prepareUNet(ctx, d, Work{Model: "unet_guided", Bt: 2}, tinyUNet, 8)
+		},
 		"vae": func(d graph.Device) (*job, error) {
 			return prepareVAE(d, Work{Model: "vae_decoder", Bt: 1}, tinyVAE, 4)
 		},

@@ -67,6 +67,7 @@ func large() []Work {
 		}
 	}
 	add("unet step", "model", "unet", 0, unetFLOPs, 2, 16, 32)
+	add("unet step as drawn", "model", "unet_guided", 0, unetFLOPs, 2, 16, 32)
 	add("vae decode 512", "model", "vae_decoder", 0, vaeFLOPs, 1, 8)
 	add("20-step image 512", "model", "image", 0, 2*imageSteps*unetFLOPs+vaeFLOPs, 1, 8, 16)
 	add("clip image", "model", "clip_vision", 0, visionFLOPs, 1, 64, 256)

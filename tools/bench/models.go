@@ -34,14 +34,14 @@ func prepareModel(ctx context.Context, d graph.Device, w Work) (*job, error) {
 		return prepareCLIP(d, w, clipConfig)
 	case "detr":
 		return prepareDETR(d, w, detrConfig, detrH, detrW)
-	case "unet":
+	case "unet", "unet_guided":
 		return prepareUNet(ctx, d, w, sd.V1UNet, latent)
 	case "vae_decoder":
 		return prepareVAE(d, w, sd.V1VAE, latent)
 	case "image":
 		return prepareImage(d, w)
 	}
-	return nil, fmt.Errorf("the model %q isn't built yet; clip_vision, clip_text, detr, unet, vae_decoder and image are", w.Model)
+	return nil, fmt.Errorf("the model %q isn't built yet; clip_vision, clip_text, detr, unet, unet_guided, vae_decoder and image are", w.Model)
 }
 
 // prepareCLIP encodes pictures or texts as captioning does.

@@ -22,7 +22,7 @@ type Work struct {
 	Hd, Lq, Lk, D      int // attn: heads, queries, keys, size of a head
 	Op                 string
 	Shape              []int  // op: the operand; [N,C,H,W] for groupnorm
-	Model              string // model: clip_vision, clip_text, detr, unet, vae_decoder or image
+	Model              string // model: clip_vision, clip_text, detr, unet, unet_guided, vae_decoder or image
 	Bt, Len            int    // model and greedy: the batch; clip_text: tokens
 }
 

@@ -70,7 +70,7 @@ func (p *unetPlayer) play(ctx context.Context, c *testCase) (map[string]array, e
 	if len(kept) == 0 {
 		return got, nil
 	}
-	program, err := p.Program(n, H, W, hs[1], kept.names()...)
+	program, err := p.Program(n, n, H, W, hs[1], kept.names()...)
 	if err != nil {
 		return nil, err
 	}
