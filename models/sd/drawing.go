@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"syntic/models/sd/sched"
-	"syntic/models/token"
 	"syntic/models/vision"
 )
 
@@ -72,52 +71,6 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 		return nil, err
 	}
 	return d, d.encode(ctx, prompts)
-}
-
-// encode gives the UNet the prompts' rows, those of the negative prompts first.
-func (d *Drawing) encode(ctx context.Context, prompts []Prompt) error {
-	var texts []string
-	if d.guided {
-		for _, q := range prompts {
-			texts = append(texts, q.Negative)
-		}
-	}
-	for _, q := range prompts {
-		texts = append(texts, q.Text)
-	}
-	var hidden []float32
-	known := map[string][]float32{}
-	for _, t := range texts {
-		rows, ok := d.p.known[t]
-		if !ok {
-			var err error
-			if rows, err = d.rows(ctx, t); err != nil {
-				return err
-			}
-			d.p.known[t] = rows
-		}
-		known[t] = rows
-		hidden = append(hidden, rows...)
-	}
-	d.p.known = known // the next drawing's negative prompts are often the same
-	if err := d.p.release(d.p.Text); err != nil {
-		return err
-	}
-	return d.p.UNet.SetContext(ctx, hidden, len(texts))
-}
-
-// rows runs the text encoder.
-func (d *Drawing) rows(ctx context.Context, text string) ([]float32, error) {
-	c := d.p.Text.Config()
-	ids, _, cut := d.p.tokens.Tokenize(text, c.Positions, token.PadEnd)
-	if cut {
-		d.Cut++
-	}
-	rows := make([]float32, c.Positions*c.Hidden)
-	if err := d.p.Text.Hidden(ctx, rows, [][]int32{ids}); err != nil {
-		return nil, err
-	}
-	return rows, finite("the text encoder", rows)
 }
 
 // begin fills the latents: with noise, or with the init picture under noise.

@@ -3,6 +3,7 @@ package sd
 import (
 	"fmt"
 	"io"
+	"maps"
 
 	"syntic/tensor/graph"
 )
@@ -47,16 +48,21 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if err := p.VAE.possible(1, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
 		return nil, err
 	}
+	var texts []int // the batches that drawings of this size can meet
+	for size := 1; size <= min(halves, textBatch); size *= 2 {
+		texts = append(texts, size)
+	}
 	list := []struct {
 		name   string
 		runs   int
-		record func(b *graph.Builder)
+		sizes  []int
+		record func(b *graph.Builder, n int)
 	}{
-		{"text encoder", halves, func(b *graph.Builder) { p.Text.Record(b, 1, length) }},
-		{"picture encoder", 1, func(b *graph.Builder) { p.VAE.encode(b, 1, s.Height, s.Width) }},
-		{"prompt's keys and values", 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }},
-		{"UNet", schedule.Steps(), func(b *graph.Builder) { p.UNet.record(b, k) }},
-		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), func(b *graph.Builder) { p.VAE.decode(b, 1, th, tw) }},
+		{"text encoder", halves, texts, func(b *graph.Builder, n int) { p.Text.Record(b, n, length) }},
+		{"picture encoder", 1, nil, func(b *graph.Builder, _ int) { p.VAE.encode(b, 1, s.Height, s.Width) }},
+		{"prompt's keys and values", 1, nil, func(b *graph.Builder, _ int) { p.UNet.recordContext(b, k.promptKey) }},
+		{"UNet", schedule.Steps(), nil, func(b *graph.Builder, _ int) { p.UNet.record(b, k) }},
+		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), nil, func(b *graph.Builder, n int) { p.VAE.decode(b, n, th, tw) }},
 	}
 	if !s.Tiles {
 		list[4].runs = batch
@@ -66,13 +72,32 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 		if l.name == "picture encoder" && s.Init == nil {
 			continue
 		}
-		need, err := graph.Measure(p.dev, l.record)
+		need, err := p.measure(l.record, l.sizes)
 		if err != nil {
 			return nil, err
 		}
 		stages = append(stages, Stage{l.name, l.runs, need})
 	}
 	return stages, nil
+}
+
+// measure returns what a stage takes: the operations of a batch of one, and the
+// memory of the programs of all sizes, those of one item where there are none.
+func (p *Pipeline) measure(record func(b *graph.Builder, n int), sizes []int) (graph.Need, error) {
+	one, err := graph.Measure(p.dev, func(b *graph.Builder) { record(b, 1) })
+	if err != nil || len(sizes) == 0 {
+		return one, err
+	}
+	one.Arena = 0
+	for _, n := range sizes {
+		need, err := graph.Measure(p.dev, func(b *graph.Builder) { record(b, n) })
+		if err != nil {
+			return one, err
+		}
+		one.Arena += need.Arena
+		maps.Copy(one.Weights, need.Weights)
+	}
+	return one, nil
 }
 
 // Resident returns the memory of all stages ready at once, and of the largest

@@ -55,6 +55,13 @@ func TestPlanIsWhatIsTaken(t *testing.T) {
 			sum += n
 		}
 		require.Equal(t, dev.WeightBytes(), sum)
+		text := 0
+		for _, size := range []int{1, 2, 4} {
+			one, err := p.Text.Program(size, p.Text.Config().Positions)
+			require.NoError(t, err)
+			text += one.ArenaBytes()
+		}
+		require.Equal(t, text, arenas["text encoder"])
 		u, err := p.UNet.Program(6, 16, 32, 32)
 		require.NoError(t, err)
 		require.Equal(t, u.ArenaBytes(), arenas["UNet"])

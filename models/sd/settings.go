@@ -8,13 +8,6 @@ import (
 	"syntic/models/vision"
 )
 
-// Prompt asks for one picture.
-type Prompt struct {
-	Text     string
-	Negative string // what the picture mustn't show; guidance leads away from it
-	Seed     uint64 // of the picture's noise
-}
-
 // Settings are what the pictures drawn together share. The zero value of a field
 // means the default, but for Steps and Guidance, which have none.
 type Settings struct {
