@@ -145,7 +145,7 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	batches := (len(list) + f.batch - 1) / f.batch
-	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), batches, f.settings, f.plan)
+	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), batches, &f.settings, f.plan)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 func (a *app) planTiles(d graph.Device, p *sd.Pipeline, batches int, f *generateFlags, pictures int, whole *drawPlan) (*drawPlan, error) {
 	s := f.settings
 	s.Tiles = true
-	plan, err := a.planDrawing(d, p, min(f.batch, pictures), batches, s, f.plan)
+	plan, err := a.planDrawing(d, p, min(f.batch, pictures), batches, &s, f.plan)
 	if err != nil || plan.short() {
 		return whole, err
 	}

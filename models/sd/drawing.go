@@ -26,8 +26,8 @@ type Drawing struct {
 	n     int // pictures
 	h, w  int // cells of a latent
 	sched *sched.Scheduler
-	noise sched.Source // of every picture in turn
-	at    int          // steps taken
+	noise *noises
+	at    int // steps taken
 
 	x, last []float32 // [n,h,w,C] the latents now and before the last step
 	in, eps []float32 // the UNet's side: with guidance [2n,h,w,C], unconditional first
@@ -54,11 +54,11 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 	}
 	d.h, d.w = p.VAE.Cells(s.Height, s.Width)
 	c := p.UNet.cfg.In
-	var noise sched.Batch
-	for _, q := range prompts {
-		noise = append(noise, newNoise(q.Seed, s.Torch, c))
+	of := make([]*noise, len(prompts))
+	for i, q := range prompts {
+		of[i] = newNoise(q.Seed, s.Torch, c)
 	}
-	d.noise = noise
+	d.noise = newNoises(p.pool, of)
 	halves := 1
 	if d.guided {
 		halves = 2

@@ -10,9 +10,9 @@ import (
 
 // Stage is one part of drawing and what it takes.
 type Stage struct {
-	Name string
-	Runs int // of its program, for one batch
-	graph.Need
+	Name       string
+	Runs       int // for one batch: of texts, steps, pictures or tiles
+	graph.Need     // of a run; its memory is that of all programs the stage keeps
 }
 
 // Plan tells what drawing a batch of pictures takes, stage by stage, before any
@@ -45,7 +45,8 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if s.Tiles {
 		th, tw = min(h, tileCells), min(w, tileCells)
 	}
-	if err := p.VAE.possible(1, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
+	together := p.together(batch, s)
+	if err := p.VAE.possible(together, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
 		return nil, err
 	}
 	var texts []int // the batches that drawings of this size can meet
@@ -62,7 +63,7 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 		{"picture encoder", 1, nil, func(b *graph.Builder, _ int) { p.VAE.encode(b, 1, s.Height, s.Width) }},
 		{"prompt's keys and values", 1, nil, func(b *graph.Builder, _ int) { p.UNet.recordContext(b, k.promptKey) }},
 		{"UNet", schedule.Steps(), nil, func(b *graph.Builder, _ int) { p.UNet.record(b, k) }},
-		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), nil, func(b *graph.Builder, n int) { p.VAE.decode(b, n, th, tw) }},
+		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), []int{together}, func(b *graph.Builder, n int) { p.VAE.decode(b, n, th, tw) }},
 	}
 	if !s.Tiles {
 		list[4].runs = batch

@@ -21,6 +21,7 @@ type Settings struct {
 	Init     *vision.Picture // begin with this picture instead of noise
 	Strength float64         // with Init: the share of the steps taken, 0 to 1
 	Tiles    bool            // decode by overlapping tiles: less memory, small differences
+	Singly   bool            // decode one latent at a time even where the device takes several: less memory
 }
 
 // The bounds of settings; they only keep mistakes from running for days.
