@@ -13,10 +13,14 @@ import (
 //
 // Errors: ctx's; pixels that aren't finite.
 func (d *Drawing) Pictures(ctx context.Context) ([]*vision.Picture, error) {
+	x, err := d.Latents(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := d.p.release(d.p.UNet); err != nil {
 		return nil, err
 	}
-	list, err := d.decode(ctx, d.x, d.h, d.w, d.p.together(d.n, d.Settings), d.Tiles)
+	list, err := d.decode(ctx, x, d.h, d.w, d.p.together(d.n, d.Settings), d.Tiles)
 	return list, errors.Join(err, d.p.release(d.p.VAE))
 }
 
@@ -46,10 +50,12 @@ const previewCells = 16
 // Preview decodes what the last step's prediction would make of the latents, in
 // small.
 func (d *Drawing) Preview(ctx context.Context) ([]*vision.Picture, error) {
-	x := make([]float32, len(d.x))
-	copy(x, d.x)
-	if d.at < d.Steps() && d.at > 0 {
-		d.sched.Denoised(x, d.last, d.eps[:len(d.x)], d.at-1)
+	x, err := d.Latents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if 0 < d.at && d.at < d.Steps() {
+		x = d.end
 	}
 	by := (max(d.h, d.w) + previewCells - 1) / previewCells
 	small, h, w := shrink(x, d.n, d.h, d.w, d.p.UNet.cfg.In, by)

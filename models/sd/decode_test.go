@@ -35,7 +35,7 @@ func TestDecodingTogether(t *testing.T) {
 		require.NoError(t, d.Step(t.Context()))
 	}
 	for together := 1; together <= 5; together++ {
-		got, err := d.decode(t.Context(), d.x, d.h, d.w, together, false)
+		got, err := d.decode(t.Context(), latents(t, d), d.h, d.w, together, false)
 		require.NoError(t, err)
 		require.Equal(t, want, got, together)
 	}

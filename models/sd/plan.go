@@ -31,16 +31,11 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if batch < 1 || batch > maxBatch {
 		return nil, fmt.Errorf("%d pictures at once: must lie between 1 and %d", batch, maxBatch)
 	}
-	halves := batch
-	if s.Guidance > 1 {
-		halves *= 2
-	}
-	h, w := p.VAE.Cells(s.Height, s.Width)
-	length := p.Text.Config().Positions
-	if err := p.UNet.possible(halves, h, w); err != nil {
+	k := p.stepKey(batch, s, schedule)
+	h, w := k.h, k.w
+	if err := p.UNet.possible(k.batch, h, w); err != nil {
 		return nil, err
 	}
-	k := unetKey{promptKey{halves, length}, h, w}
 	th, tw := h, w
 	if s.Tiles {
 		th, tw = min(h, tileCells), min(w, tileCells)
@@ -49,21 +44,25 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if err := p.VAE.possible(together, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
 		return nil, err
 	}
-	var texts []int // the batches that drawings of this size can meet
-	for size := 1; size <= min(halves, textBatch); size *= 2 {
-		texts = append(texts, size)
+	type record func(b *graph.Builder)
+	text := func(n int) record { return func(b *graph.Builder) { p.Text.Record(b, n, k.length) } }
+	decode := func(n int) record { return func(b *graph.Builder) { p.VAE.decode(b, n, th, tw) } }
+	unet := func(f func(*graph.Builder, unetKey)) record { return func(b *graph.Builder) { f(b, k) } }
+	var texts []record // of the batches that drawings of this size can meet
+	for size := 1; size <= min(k.batch, textBatch); size *= 2 {
+		texts = append(texts, text(size))
 	}
 	list := []struct {
-		name   string
-		runs   int
-		sizes  []int
-		record func(b *graph.Builder, n int)
+		name  string
+		runs  int
+		run   record
+		ready []record // what is kept ready; run alone if nil
 	}{
-		{"text encoder", halves, texts, func(b *graph.Builder, n int) { p.Text.Record(b, n, length) }},
-		{"picture encoder", 1, nil, func(b *graph.Builder, _ int) { p.VAE.encode(b, 1, s.Height, s.Width) }},
-		{"prompt's keys and values", 1, nil, func(b *graph.Builder, _ int) { p.UNet.recordContext(b, k.promptKey) }},
-		{"UNet", schedule.Steps(), nil, func(b *graph.Builder, _ int) { p.UNet.record(b, k) }},
-		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), []int{together}, func(b *graph.Builder, n int) { p.VAE.decode(b, n, th, tw) }},
+		{"text encoder", k.batch, text(1), texts},
+		{"picture encoder", 1, func(b *graph.Builder) { p.VAE.encode(b, 1, s.Height, s.Width) }, nil},
+		{"prompt's keys and values", 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }, nil},
+		{"UNet", schedule.Steps(), unet(p.UNet.recordStep), []record{unet(p.UNet.recordLoad), unet(p.UNet.recordStep), unet(p.UNet.recordFetch)}},
+		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), decode(1), []record{decode(together)}},
 	}
 	if !s.Tiles {
 		list[4].runs = batch
@@ -73,7 +72,7 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 		if l.name == "picture encoder" && s.Init == nil {
 			continue
 		}
-		need, err := p.measure(l.record, l.sizes)
+		need, err := measure(p.dev, l.run, l.ready)
 		if err != nil {
 			return nil, err
 		}
@@ -82,23 +81,22 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	return stages, nil
 }
 
-// measure returns what a stage takes: the operations of a batch of one, and the
-// memory of the programs of all sizes, those of one item where there are none.
-func (p *Pipeline) measure(record func(b *graph.Builder, n int), sizes []int) (graph.Need, error) {
-	one, err := graph.Measure(p.dev, func(b *graph.Builder) { record(b, 1) })
-	if err != nil || len(sizes) == 0 {
-		return one, err
+// measure returns the operations of a run and the memory of the programs ready.
+func measure[R ~func(*graph.Builder)](d graph.Device, run R, ready []R) (graph.Need, error) {
+	need, err := graph.Measure(d, run)
+	if err != nil || ready == nil {
+		return need, err
 	}
-	one.Arena = 0
-	for _, n := range sizes {
-		need, err := graph.Measure(p.dev, func(b *graph.Builder) { record(b, n) })
+	need.Arena = 0
+	for _, r := range ready {
+		n, err := graph.Measure(d, r)
 		if err != nil {
-			return one, err
+			return need, err
 		}
-		one.Arena += need.Arena
-		maps.Copy(one.Weights, need.Weights)
+		need.Arena += n.Arena
+		maps.Copy(need.Weights, n.Weights)
 	}
-	return one, nil
+	return need, nil
 }
 
 // Resident returns the memory of all stages ready at once, and of the largest

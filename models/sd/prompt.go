@@ -31,7 +31,7 @@ func textBatches(n int) []int {
 // encode gives the UNet the prompts' rows, those of the negative prompts first.
 func (d *Drawing) encode(ctx context.Context, prompts []Prompt) error {
 	var texts []string
-	if d.guided {
+	if d.key.halves == 2 {
 		for _, q := range prompts {
 			texts = append(texts, q.Negative)
 		}

@@ -138,7 +138,10 @@ func (m *Maker) make(ctx context.Context, s *Store, prompts []sd.Prompt) (latent
 		}
 	}
 	h, w := d.Cells()
-	x := d.Latents()
+	x, err := d.Latents(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	part := len(x) / len(prompts)
 	for i := range prompts {
 		latents = append(latents, latent{[]int{h, w, part / (h * w)}, x[i*part : (i+1)*part]})
