@@ -41,10 +41,12 @@ func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
 		switch op.Attr.(type) { // small differences decide
 		case *graph.ArgMaxOp, *graph.NormalizerOp, *graph.SoftmaxOp:
 			op.In[0].Root().Half = false
+		case *graph.MultistepOp: // guidance multiplies them
+			op.In[2].Root().Half = false
 		}
 		for _, n := range op.In {
 			if n != nil && n.Root().Role == graph.StateRole {
-				n.Root().Half = true
+				n.Root().Half = !n.Root().State.Wide
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"syntic/models/sd/sched"
 	"syntic/models/vision"
 	"syntic/tensor/graph"
+	"syntic/tools/synth"
 	"syntic/tools/world"
 )
 
@@ -144,13 +145,13 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	batches := (len(list) + f.batch - 1) / f.batch
-	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), batches, f.settings, f.plan)
+	n := (len(list) + f.batch - 1) / f.batch
+	plan, err := a.planDrawing(d, p, min(f.batch, len(list)), n, &f.settings, f.plan)
 	if err != nil {
 		return err
 	}
 	if plan.short() && !f.settings.Tiles && !f.whole {
-		if plan, err = a.planTiles(d, p, batches, f, len(list), plan); err != nil {
+		if plan, err = a.planTiles(d, p, n, f, len(list), plan); err != nil {
 			return err
 		}
 	}
@@ -160,28 +161,43 @@ func (a *app) generate(ctx context.Context, args []string, f *generateFlags) (er
 	if err := plan.fits(p); err != nil {
 		return err
 	}
-	var first *progress
+	var b batches
+	defer func() { err = errors.Join(err, b.finish()) }()
 	for part := range slices.Chunk(list, f.batch) {
 		drawing, err := a.start(ctx, p, part, f)
 		if err != nil {
 			return err
 		}
-		if first == nil {
-			first = a.newProgress("steps", batches*drawing.Steps())
-			defer first.finish()
+		if b.progress == nil {
+			b.progress = a.newProgress("steps", n*drawing.Steps())
 		}
-		if err := a.draw(ctx, drawing, part, f, first); err != nil {
+		if err := a.draw(ctx, drawing, part, f, &b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// batches are what the batches of a run share.
+type batches struct {
+	progress *progress
+	written  synth.Behind
+}
+
+// finish waits for the pictures that are drawn to be written.
+func (b *batches) finish() error {
+	err := b.written.Wait()
+	if b.progress != nil {
+		b.progress.finish()
+	}
+	return err
+}
+
 // planTiles has pictures decoded by tiles where that lets them fit into memory.
 func (a *app) planTiles(d graph.Device, p *sd.Pipeline, batches int, f *generateFlags, pictures int, whole *drawPlan) (*drawPlan, error) {
 	s := f.settings
 	s.Tiles = true
-	plan, err := a.planDrawing(d, p, min(f.batch, pictures), batches, s, f.plan)
+	plan, err := a.planDrawing(d, p, min(f.batch, pictures), batches, &s, f.plan)
 	if err != nil || plan.short() {
 		return whole, err
 	}
@@ -205,16 +221,17 @@ func (a *app) start(ctx context.Context, p *sd.Pipeline, list []picture, f *gene
 	return drawing, err
 }
 
-// draw takes the steps of a drawing and writes its pictures.
-func (a *app) draw(ctx context.Context, drawing *sd.Drawing, list []picture, f *generateFlags, p *progress) error {
-	previews := func(i int) string {
-		return strings.TrimSuffix(list[i].file, filepath.Ext(list[i].file)) + ".preview.png"
-	}
+// draw takes the steps of a drawing and has its pictures written behind the next
+// one's.
+func (a *app) draw(ctx context.Context, drawing *sd.Drawing, list []picture, f *generateFlags, b *batches) error {
 	for step := range drawing.Steps() {
 		if err := drawing.Step(ctx); err != nil {
 			return err
 		}
-		p.add(1)
+		b.progress.add(1)
+		if err := b.written.Poll(); err != nil {
+			return err
+		}
 		if f.preview == 0 || (step+1)%f.preview != 0 || step+1 == drawing.Steps() {
 			continue
 		}
@@ -223,7 +240,7 @@ func (a *app) draw(ctx context.Context, drawing *sd.Drawing, list []picture, f *
 			return err
 		}
 		for i, s := range small {
-			if err := savePicture(previews(i), s.Resize(drawing.Width, drawing.Height, vision.Bicubic, nil), ""); err != nil {
+			if err := savePicture(preview(&list[i]), s.Resize(drawing.Width, drawing.Height, vision.Bicubic, nil), ""); err != nil {
 				return err
 			}
 		}
@@ -232,21 +249,26 @@ func (a *app) draw(ctx context.Context, drawing *sd.Drawing, list []picture, f *
 	if err != nil {
 		return err
 	}
-	p.pause()
-	for i, drawn := range pictures {
-		if err := savePicture(list[i].file, drawn, a.describe(&list[i].Prompt, &drawing.Settings, f.rng)); err != nil {
+	settings := drawing.Settings
+	return b.written.Begin(len(list), func(i int) error {
+		if err := savePicture(list[i].file, pictures[i], a.describe(&list[i].Prompt, &settings, f.rng)); err != nil {
 			return err
 		}
 		if f.preview > 0 {
-			if err := os.Remove(previews(i)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := os.Remove(preview(&list[i])); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return err
 			}
 		}
-		if err := a.printDrawn(&list[i], &drawing.Settings); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	}, func(i int) error {
+		b.progress.pause()
+		return a.printDrawn(&list[i], &settings)
+	})
+}
+
+// preview returns where a picture's previews go.
+func preview(p *picture) string {
+	return strings.TrimSuffix(p.file, filepath.Ext(p.file)) + ".preview.png"
 }
 
 // drawnLine is one line of --json.

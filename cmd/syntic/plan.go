@@ -33,8 +33,18 @@ type stagePlan struct {
 	Seconds float64 `json:"seconds,omitempty"` // of all runs; 0: unknown
 }
 
-// planDrawing tells what a batch takes; timed, also about how long.
-func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s sd.Settings, timed bool) (*drawPlan, error) {
+// planDrawing tells what a batch takes; timed, also about how long. Where memory
+// is short it has latents decoded one at a time.
+func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s *sd.Settings, timed bool) (*drawPlan, error) {
+	plan, err := a.planSettings(d, p, batch, batches, *s, timed)
+	if err == nil && plan.short() && !s.Singly {
+		s.Singly = true
+		return a.planSettings(d, p, batch, batches, *s, timed)
+	}
+	return plan, err
+}
+
+func (a *app) planSettings(d graph.Device, p *sd.Pipeline, batch, batches int, s sd.Settings, timed bool) (*drawPlan, error) {
 	stages, err := p.Plan(batch, s)
 	if err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func (a *app) synth(ctx context.Context, file string, f *synthFlags) (err error)
 	if m.Settings, err = m.Pipeline.Complete(f.settings); err != nil {
 		return err
 	}
-	plan, err := a.planDrawing(d, m.Pipeline, f.batch, captions.Len(), m.Settings, false)
+	plan, err := a.planDrawing(d, m.Pipeline, f.batch, captions.Len(), &m.Settings, false)
 	if err != nil {
 		return err
 	}

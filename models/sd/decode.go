@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync/atomic"
 
 	"syntic/models/vision"
 )
@@ -12,15 +13,34 @@ import (
 //
 // Errors: ctx's; pixels that aren't finite.
 func (d *Drawing) Pictures(ctx context.Context) ([]*vision.Picture, error) {
-	decode := d.p.VAE.Decode
-	if d.Tiles {
-		decode = d.p.VAE.DecodeTiles
+	x, err := d.Latents(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if err := d.p.release(d.p.UNet); err != nil {
 		return nil, err
 	}
-	list, err := d.decode(ctx, d.x, d.h, d.w, decode)
+	list, err := d.decode(ctx, x, d.h, d.w, d.p.together(d.n, d.Settings), d.Tiles)
 	return list, errors.Join(err, d.p.release(d.p.VAE))
+}
+
+// A device that takes cpuBatch pictures at once (graph.Device) is busy with one
+// latent of busyPixels, and a batch would only take more memory; one that takes
+// more, as GPUs do, is given as many times the pixels.
+const (
+	cpuBatch   = 32
+	busyPixels = 512 * 512
+)
+
+// together returns how many latents of a drawing of n are decoded at a time.
+func (p *Pipeline) together(n int, s Settings) int {
+	most := p.dev.Batch() / cpuBatch
+	if most <= 1 || s.Tiles || s.Singly {
+		return 1
+	}
+	most = min(max(most*busyPixels/(s.Width*s.Height), 1), n)
+	batches := (n + most - 1) / most
+	return (n + batches - 1) / batches
 }
 
 // previewCells bounds the sides of a preview's latents: it takes a small part of
@@ -30,14 +50,16 @@ const previewCells = 16
 // Preview decodes what the last step's prediction would make of the latents, in
 // small.
 func (d *Drawing) Preview(ctx context.Context) ([]*vision.Picture, error) {
-	x := make([]float32, len(d.x))
-	copy(x, d.x)
-	if d.at < d.Steps() && d.at > 0 {
-		d.sched.Denoised(x, d.last, d.eps[:len(d.x)], d.at-1)
+	x, err := d.Latents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if 0 < d.at && d.at < d.Steps() {
+		x = d.end
 	}
 	by := (max(d.h, d.w) + previewCells - 1) / previewCells
 	small, h, w := shrink(x, d.n, d.h, d.w, d.p.UNet.cfg.In, by)
-	return d.decode(ctx, small, h, w, d.p.VAE.Decode)
+	return d.decode(ctx, small, h, w, 1, false)
 }
 
 // shrink averages by×by cells. Shapes: x [n,h,w,c], the result [n,h',w',c].
@@ -58,30 +80,86 @@ func shrink(x []float32, n, h, w, c, by int) (out []float32, H, W int) {
 	return out, H, W
 }
 
-// decode makes pictures of scaled latents, one at a time: a batch would take
-// its number of times the memory and gain nothing.
-func (d *Drawing) decode(ctx context.Context, x []float32, h, w int, decode func(ctx context.Context, dst, z []float32, batch, h, w int) error) ([]*vision.Picture, error) {
+// decode makes pictures of scaled latents, so many at a time. Where that doesn't
+// divide their number the last batch begins earlier and makes some again: one
+// program serves all, and a picture is the same in any batch.
+func (d *Drawing) decode(ctx context.Context, x []float32, h, w, together int, tiles bool) ([]*vision.Picture, error) {
 	v := d.p.VAE
 	f, part := v.Factor(), len(x)/d.n
-	z, sample := make([]float32, part), make([]float32, h*f*w*f*3)
 	out := make([]*vision.Picture, d.n)
 	for i := range out {
-		for k, value := range x[i*part : (i+1)*part] {
-			z[k] = float32(float64(value)/v.cfg.Scale + v.cfg.Shift)
-		}
-		if err := decode(ctx, sample, z, 1, h, w); err != nil {
-			return nil, err
-		}
-		if err := finite("the autoencoder's decoder", sample); err != nil {
-			return nil, err
-		}
 		out[i] = vision.NewPicture(w*f, h*f)
-		for k, value := range sample {
-			unit := min(max(value/2+0.5, 0), 1)
-			// From 2²³ on a float32 holds whole numbers: the sum rounds to the nearest level,
-			// which is its lowest byte.
-			out[i].Pix[k] = byte(math.Float32bits(float32(unit*255) + 1<<23))
+	}
+	run := v.decodeWhole
+	if tiles {
+		run = v.decodeTiled
+	}
+	for end := 0; end < d.n; {
+		end = min(end+together, d.n)
+		at := end - together
+		sample, err := run(ctx, x[at*part:end*part], together, h, w)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.p.levels(out[at:end], sample); err != nil {
+			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// decodeWhole returns the pictures of scaled latents; the next run changes them.
+func (v *VAE) decodeWhole(ctx context.Context, x []float32, batch, h, w int) ([]float32, error) {
+	key := vaeKey{true, batch, h, w}
+	if err := v.cache.Keep(func(k vaeKey) bool { return k == key || !k.decode || k.h != h || k.w != w }); err != nil {
+		return nil, err // a smaller last batch doesn't take memory beside the others' program
+	}
+	p, err := v.DecodeProgram(batch, h, w)
+	if err != nil {
+		return nil, err
+	}
+	v.unscale(p.F32("latent"), x)
+	return p.F32("sample"), p.Run(ctx)
+}
+
+// decodeTiled is decodeWhole by tiles.
+func (v *VAE) decodeTiled(ctx context.Context, x []float32, batch, h, w int) ([]float32, error) {
+	z, sample := make([]float32, len(x)), make([]float32, batch*h*w*v.Factor()*v.Factor()*v.cfg.Out)
+	v.unscale(z, x)
+	return sample, v.DecodeTiles(ctx, sample, z, batch, h, w)
+}
+
+// unscale sets dst to latents as Decode takes them, from x as the UNet leaves them.
+func (v *VAE) unscale(dst, x []float32) {
+	for k, value := range x {
+		dst[k] = float32(float64(value)/v.cfg.Scale + v.cfg.Shift)
+	}
+}
+
+// levelsPart is how many values a worker turns into levels at a time, some 0.1 ms.
+const levelsPart = 1 << 15
+
+// levels fills pictures, of one size, from what the decoder made of their latents.
+//
+// Errors: values that aren't finite.
+func (p *Pipeline) levels(out []*vision.Picture, sample []float32) error {
+	var bad atomic.Int64
+	size := len(out[0].Pix)
+	parts := (size + levelsPart - 1) / levelsPart
+	p.pool.Run(parts*len(out), func(_, tile int) {
+		i, lo := tile/parts, tile%parts*levelsPart
+		pix := out[i].Pix[lo:min(lo+levelsPart, size)]
+		values := sample[i*size+lo:][:len(pix)]
+		if n := notFinite(values); n > 0 {
+			bad.Add(int64(n))
+			return
+		}
+		for k, v := range values {
+			unit := min(max(v/2+0.5, 0), 1)
+			// From 2²³ on a float32 holds whole numbers: the sum rounds to the nearest level,
+			// which is its lowest byte.
+			pix[k] = byte(math.Float32bits(float32(unit*255) + 1<<23))
+		}
+	})
+	return faulty("the autoencoder's decoder", int(bad.Load()), len(sample))
 }

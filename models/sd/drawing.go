@@ -6,7 +6,6 @@ import (
 	"math"
 
 	"syntic/models/sd/sched"
-	"syntic/models/token"
 	"syntic/models/vision"
 )
 
@@ -24,16 +23,18 @@ type Drawing struct {
 	Cut int
 
 	p     *Pipeline
-	n     int // pictures
-	h, w  int // cells of a latent
+	key   unetKey // of the steps
+	n     int     // pictures
+	h, w  int     // cells of a latent
 	sched *sched.Scheduler
-	noise sched.Source // of every picture in turn
-	at    int          // steps taken
+	noise *noises
+	at    int   // steps taken
+	err   error // that ended the drawing
 
-	x, last []float32 // [n,h,w,C] the latents now and before the last step
-	in, eps []float32 // the UNet's side, [n,h,w,C]; with guidance eps [2n,h,w,C], unconditional first
-	times   []float64
-	guided  bool
+	// The latents and the last step's estimate of their end, [n,h,w,C], as they were
+	// after so many steps; later ones are on the device alone.
+	x, end []float32
+	known  int
 }
 
 // Start encodes the prompts and draws the first noise. A picture depends on its
@@ -49,75 +50,32 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 	if err != nil {
 		return nil, err
 	}
-	d := &Drawing{Settings: s, p: p, n: len(prompts), guided: s.Guidance > 1}
+	d := &Drawing{Settings: s, p: p, n: len(prompts)}
 	if d.sched, err = p.scheduler(s); err != nil {
 		return nil, err
 	}
-	d.h, d.w = p.VAE.Cells(s.Height, s.Width)
+	d.key = p.stepKey(d.n, s, d.sched)
+	d.h, d.w = d.key.h, d.key.w
 	c := p.UNet.cfg.In
-	var noise sched.Batch
-	for _, q := range prompts {
-		noise = append(noise, newNoise(q.Seed, s.Torch, c))
+	of := make([]*noise, len(prompts))
+	for i, q := range prompts {
+		of[i] = newNoise(q.Seed, s.Torch, c)
 	}
-	d.noise = noise
-	halves := 1
-	if d.guided {
-		halves = 2
-	}
+	d.noise = newNoises(p.pool, of)
 	d.x = make([]float32, d.n*d.h*d.w*c)
-	d.last = make([]float32, len(d.x))
-	d.in, d.eps = make([]float32, len(d.x)), make([]float32, halves*len(d.x))
-	d.times = make([]float64, d.n)
+	d.end = make([]float32, len(d.x))
 	if err := d.begin(ctx); err != nil {
 		return nil, err
 	}
-	return d, d.encode(ctx, prompts)
-}
-
-// encode gives the UNet the prompts' rows, those of the negative prompts first.
-func (d *Drawing) encode(ctx context.Context, prompts []Prompt) error {
-	var texts []string
-	if d.guided {
-		for _, q := range prompts {
-			texts = append(texts, q.Negative)
-		}
-	}
-	for _, q := range prompts {
-		texts = append(texts, q.Text)
-	}
-	var hidden []float32
-	known := map[string][]float32{}
-	for _, t := range texts {
-		rows, ok := d.p.known[t]
-		if !ok {
-			var err error
-			if rows, err = d.rows(ctx, t); err != nil {
-				return err
-			}
-			d.p.known[t] = rows
-		}
-		known[t] = rows
-		hidden = append(hidden, rows...)
-	}
-	d.p.known = known // the next drawing's negative prompts are often the same
-	if err := d.p.release(d.p.Text); err != nil {
-		return err
-	}
-	return d.p.UNet.SetContext(ctx, hidden, len(texts))
-}
-
-// rows runs the text encoder.
-func (d *Drawing) rows(ctx context.Context, text string) ([]float32, error) {
-	c := d.p.Text.Config()
-	ids, _, cut := d.p.tokens.Tokenize(text, c.Positions, token.PadEnd)
-	if cut {
-		d.Cut++
-	}
-	rows := make([]float32, c.Positions*c.Hidden)
-	if err := d.p.Text.Hidden(ctx, rows, [][]int32{ids}); err != nil {
+	if err := d.encode(ctx, prompts); err != nil {
 		return nil, err
 	}
-	return rows, finite("the text encoder", rows)
+	return d, d.load(ctx)
+}
+
+// load gives the device the latents.
+func (d *Drawing) load(ctx context.Context) error {
+	return d.p.UNet.begin(ctx, d.key, d.x, d.sched.Scale(0))
 }
 
 // begin fills the latents: with noise, or with the init picture under noise.
@@ -181,37 +139,45 @@ func cover(p *vision.Picture, w, h int) *vision.Picture {
 // and Strength leaves some out.
 func (d *Drawing) Steps() int { return d.sched.Steps() }
 
-// Step takes the next step.
+// Step takes the next step, on the device from end to end: the latents stay there
+// until they are asked for. An error ends the drawing.
 //
 // Errors: ctx's; a prediction or latent that isn't finite. Allocs: none after the
 // first step.
 func (d *Drawing) Step(ctx context.Context) error {
-	t := float64(d.sched.Timestep(d.at))
-	for i := range d.times {
-		d.times[i] = t
+	if d.err != nil {
+		return d.err
 	}
-	d.sched.ScaleInput(d.in, d.x, d.at)
-	if err := d.p.UNet.Step(ctx, d.eps, d.in, d.times, d.h, d.w); err != nil {
+	row := *d.sched.Row(d.at)
+	row.Guidance = float32(d.Guidance)
+	prediction, latents, err := d.p.UNet.advance(ctx, &row, float64(d.sched.Timestep(d.at)), d.noise)
+	d.at++
+	if d.err = err; err != nil {
 		return err
 	}
-	if err := finite("the UNet", d.eps); err != nil {
-		return fmt.Errorf("step %d of %d: %w", d.at+1, d.Steps(), err)
+	bad := faulty("the UNet", prediction, d.key.batch/d.n*len(d.x))
+	if bad == nil {
+		bad = faulty("the scheduler", latents, len(d.x))
 	}
-	eps := d.eps[:len(d.x)]
-	if d.guided {
-		sched.Guide(eps, eps, d.eps[len(d.x):], float32(d.Guidance))
+	if bad != nil {
+		d.err = fmt.Errorf("step %d of %d: %w", d.at, d.Steps(), bad)
 	}
-	copy(d.last, d.x)
-	d.sched.Step(d.x, eps, d.at, d.noise)
-	if err := finite("the scheduler", d.x); err != nil {
-		return fmt.Errorf("step %d of %d: %w", d.at+1, d.Steps(), err)
-	}
-	d.at++
-	return nil
+	return d.err
 }
 
-// Latents returns the latents, [N,h,w,C]; the next step changes them.
-func (d *Drawing) Latents() []float32 { return d.x }
+// Latents returns the latents, [N,h,w,C]; the next call may change them.
+//
+// Errors: ctx's; the one that ended the drawing.
+func (d *Drawing) Latents(ctx context.Context) ([]float32, error) {
+	if d.err != nil || d.known == d.at {
+		return d.x, d.err
+	}
+	if err := d.p.UNet.latents(ctx, d.x, d.end); err != nil {
+		return nil, err
+	}
+	d.known = d.at
+	return d.x, nil
+}
 
 // Cells returns the latents' height and width.
 func (d *Drawing) Cells() (h, w int) { return d.h, d.w }

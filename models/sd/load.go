@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
+	"syntic/kernels/par"
 	"syntic/models/clip"
 	"syntic/models/sd/sched"
 	"syntic/models/token"
@@ -30,6 +32,7 @@ type Pipeline struct {
 	Lean bool
 
 	dev     graph.Device
+	pool    *par.Pool // for what the host does
 	tokens  *token.Tokenizer
 	sched   []byte // scheduler_config.json
 	sources []weights.Source
@@ -163,6 +166,11 @@ func (p *Pipeline) opened(err error) (*Pipeline, error) {
 // load opens the towers, then the rest, and checks that they fit.
 func (p *Pipeline) load(d graph.Device, open func(name, family string) (part, error), rest func() error) error {
 	p.known = map[string][]float32{}
+	workers := runtime.GOMAXPROCS(0)
+	if c, ok := d.(interface{ Threads() int }); ok { // as many as were asked for
+		workers = c.Threads()
+	}
+	p.pool = par.New(workers)
 	for _, tower := range []struct {
 		name, family string
 		load         func(t part) error
@@ -236,6 +244,9 @@ func (p *Pipeline) Fingerprint() (string, error) {
 
 // Close frees the programs and closes the checkpoints.
 func (p *Pipeline) Close() error {
+	if p.pool != nil {
+		p.pool.Close()
+	}
 	var errs []error
 	if p.Text != nil {
 		errs = append(errs, p.Text.Close())

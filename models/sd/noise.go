@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"syntic/kernels/par"
 	"syntic/models/sd/sched"
 )
 
@@ -31,9 +32,36 @@ func (n *noise) Fill(dst []float32) {
 	}
 	n.from.Fill(n.held)
 	cells := len(dst) / n.c
-	for i, v := range n.held {
-		dst[i%cells*n.c+i/cells] = v
+	for c := range n.c {
+		for i, v := range n.held[c*cells : (c+1)*cells] {
+			dst[i*n.c+c] = v
+		}
 	}
+}
+
+// noises fills equal parts of a slice from one picture's noise each, on a pool: so
+// every picture of a batch has the noise that it would have alone.
+type noises struct {
+	pool *par.Pool
+	of   []*noise
+	dst  []float32
+	fill func(worker, i int)
+}
+
+func newNoises(pool *par.Pool, of []*noise) *noises {
+	n := &noises{pool: pool, of: of}
+	n.fill = func(_, i int) {
+		part := len(n.dst) / len(n.of)
+		n.of[i].Fill(n.dst[i*part : (i+1)*part])
+	}
+	return n
+}
+
+// Fill implements sched.Source. Allocs: none after the first call.
+func (n *noises) Fill(dst []float32) {
+	n.dst = dst
+	n.pool.Run(len(n.of), n.fill)
+	n.dst = nil
 }
 
 // ErrNotFinite is what errors about values that aren't finite are.
@@ -44,13 +72,25 @@ var ErrNotFinite = errors.New("no finite numbers")
 func finite(stage string, values ...[]float32) error {
 	bad, all := 0, 0
 	for _, list := range values {
-		for _, v := range list {
-			if v-v != 0 {
-				bad++
-			}
-		}
+		bad += notFinite(list)
 		all += len(list)
 	}
+	return faulty(stage, bad, all)
+}
+
+// notFinite counts the values that are infinite or NaN.
+func notFinite(values []float32) int {
+	bad := 0
+	for _, v := range values {
+		if v-v != 0 {
+			bad++
+		}
+	}
+	return bad
+}
+
+// faulty returns an error when some values of a stage are bad.
+func faulty(stage string, bad, all int) error {
 	if bad == 0 {
 		return nil
 	}

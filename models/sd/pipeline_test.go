@@ -37,7 +37,15 @@ func draw(t testing.TB, p *Pipeline, prompts []Prompt, s Settings) []float32 {
 	for range d.Steps() {
 		require.NoError(t, d.Step(t.Context()))
 	}
-	return d.Latents()
+	return latents(t, d)
+}
+
+// latents returns a drawing's latents.
+func latents(t testing.TB, d *Drawing) []float32 {
+	t.Helper()
+	x, err := d.Latents(t.Context())
+	require.NoError(t, err)
+	return slices.Clone(x)
 }
 
 // TestPictureDependsOnItsPromptAlone: the same bits on any thread count, alone
@@ -81,7 +89,7 @@ func TestTorchNoise(t *testing.T) {
 	require.NoError(t, err)
 	want := make([]float32, 4*16*16)
 	sched.NewTorch(1234).Fill(want)
-	require.Equal(t, nhwc(want, []int{1, 4, 16, 16}), d.Latents())
+	require.Equal(t, nhwc(want, []int{1, 4, 16, 16}), latents(t, d))
 }
 
 // TestGuidanceUpToOneIsNone: with half the work, the prompt's own prediction.
@@ -159,7 +167,7 @@ func TestInitNoiseDrawsInOrder(t *testing.T) {
 	}
 	want := make([]float32, 1024)
 	d.sched.AddNoise(want, sample, fresh, 0)
-	require.Equal(t, want, d.Latents())
+	require.Equal(t, want, latents(t, d))
 }
 
 func TestPreview(t *testing.T) {
@@ -168,12 +176,12 @@ func TestPreview(t *testing.T) {
 	require.NoError(t, err)
 	for range d.Steps() {
 		require.NoError(t, d.Step(t.Context()))
-		before := slices.Clone(d.x)
+		before := latents(t, d)
 		small, err := d.Preview(t.Context())
 		require.NoError(t, err)
 		require.Len(t, small, 2)
 		require.Equal(t, [2]int{64, 32}, [2]int{small[0].W, small[0].H})
-		require.Equal(t, before, d.x)
+		require.Equal(t, before, latents(t, d))
 	}
 }
 

@@ -3,15 +3,16 @@ package sd
 import (
 	"fmt"
 	"io"
+	"maps"
 
 	"syntic/tensor/graph"
 )
 
 // Stage is one part of drawing and what it takes.
 type Stage struct {
-	Name string
-	Runs int // of its program, for one batch
-	graph.Need
+	Name       string
+	Runs       int // for one batch: of texts, steps, pictures or tiles
+	graph.Need     // of a run; its memory is that of all programs the stage keeps
 }
 
 // Plan tells what drawing a batch of pictures takes, stage by stage, before any
@@ -30,33 +31,38 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if batch < 1 || batch > maxBatch {
 		return nil, fmt.Errorf("%d pictures at once: must lie between 1 and %d", batch, maxBatch)
 	}
-	halves := batch
-	if s.Guidance > 1 {
-		halves *= 2
-	}
-	h, w := p.VAE.Cells(s.Height, s.Width)
-	length := p.Text.Config().Positions
-	if err := p.UNet.possible(halves, h, w); err != nil {
+	k := p.stepKey(batch, s, schedule)
+	h, w := k.h, k.w
+	if err := p.UNet.possible(k.batch, h, w); err != nil {
 		return nil, err
 	}
-	k := unetKey{promptKey{halves, length}, batch, h, w}
 	th, tw := h, w
 	if s.Tiles {
 		th, tw = min(h, tileCells), min(w, tileCells)
 	}
-	if err := p.VAE.possible(1, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
+	together := p.together(batch, s)
+	if err := p.VAE.possible(together, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
 		return nil, err
 	}
+	type record func(b *graph.Builder)
+	text := func(n int) record { return func(b *graph.Builder) { p.Text.Record(b, n, k.length) } }
+	decode := func(n int) record { return func(b *graph.Builder) { p.VAE.decode(b, n, th, tw) } }
+	unet := func(f func(*graph.Builder, unetKey)) record { return func(b *graph.Builder) { f(b, k) } }
+	var texts []record // of the batches that drawings of this size can meet
+	for size := 1; size <= min(k.batch, textBatch); size *= 2 {
+		texts = append(texts, text(size))
+	}
 	list := []struct {
-		name   string
-		runs   int
-		record func(b *graph.Builder)
+		name  string
+		runs  int
+		run   record
+		ready []record // what is kept ready; run alone if nil
 	}{
-		{"text encoder", halves, func(b *graph.Builder) { p.Text.Record(b, 1, length) }},
-		{"picture encoder", 1, func(b *graph.Builder) { p.VAE.encode(b, 1, s.Height, s.Width) }},
-		{"prompt's keys and values", 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }},
-		{"UNet", schedule.Steps(), func(b *graph.Builder) { p.UNet.record(b, k) }},
-		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), func(b *graph.Builder) { p.VAE.decode(b, 1, th, tw) }},
+		{"text encoder", k.batch, text(1), texts},
+		{"picture encoder", 1, func(b *graph.Builder) { p.VAE.encode(b, 1, s.Height, s.Width) }, nil},
+		{"prompt's keys and values", 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }, nil},
+		{"UNet", schedule.Steps(), unet(p.UNet.recordStep), []record{unet(p.UNet.recordLoad), unet(p.UNet.recordStep), unet(p.UNet.recordFetch)}},
+		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), decode(1), []record{decode(together)}},
 	}
 	if !s.Tiles {
 		list[4].runs = batch
@@ -66,13 +72,31 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 		if l.name == "picture encoder" && s.Init == nil {
 			continue
 		}
-		need, err := graph.Measure(p.dev, l.record)
+		need, err := measure(p.dev, l.run, l.ready)
 		if err != nil {
 			return nil, err
 		}
 		stages = append(stages, Stage{l.name, l.runs, need})
 	}
 	return stages, nil
+}
+
+// measure returns the operations of a run and the memory of the programs ready.
+func measure[R ~func(*graph.Builder)](d graph.Device, run R, ready []R) (graph.Need, error) {
+	need, err := graph.Measure(d, run)
+	if err != nil || ready == nil {
+		return need, err
+	}
+	need.Arena = 0
+	for _, r := range ready {
+		n, err := graph.Measure(d, r)
+		if err != nil {
+			return need, err
+		}
+		need.Arena += n.Arena
+		maps.Copy(need.Weights, n.Weights)
+	}
+	return need, nil
 }
 
 // Resident returns the memory of all stages ready at once, and of the largest

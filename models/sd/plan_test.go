@@ -1,6 +1,7 @@
 package sd
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,7 @@ import (
 	"syntic/models/clip"
 	"syntic/models/vision"
 	"syntic/tensor/cpu"
+	"syntic/tensor/graph"
 )
 
 // TestLeanDrawsTheSame: freeing towers in between changes no bit, and leaves no
@@ -55,9 +57,17 @@ func TestPlanIsWhatIsTaken(t *testing.T) {
 			sum += n
 		}
 		require.Equal(t, dev.WeightBytes(), sum)
-		u, err := p.UNet.Program(3, 6, 16, 32, 32)
+		text := 0
+		for _, size := range []int{1, 2, 4} {
+			one, err := p.Text.Program(size, p.Text.Config().Positions)
+			require.NoError(t, err)
+			text += one.ArenaBytes()
+		}
+		require.Equal(t, text, arenas["text encoder"])
+		u := p.UNet
+		step, err := u.cache.Get(u.solver.key, func() (*graph.Program, error) { return nil, errors.New("the step's program isn't kept") })
 		require.NoError(t, err)
-		require.Equal(t, u.ArenaBytes(), arenas["UNet"])
+		require.Equal(t, step.ArenaBytes()+u.solver.load.ArenaBytes()+u.solver.fetch.ArenaBytes(), arenas["UNet"])
 		v, err := p.VAE.DecodeProgram(1, 16, 32)
 		require.NoError(t, err)
 		require.Equal(t, v.ArenaBytes(), arenas["picture decoder"])

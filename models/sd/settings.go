@@ -8,13 +8,6 @@ import (
 	"syntic/models/vision"
 )
 
-// Prompt asks for one picture.
-type Prompt struct {
-	Text     string
-	Negative string // what the picture mustn't show; guidance leads away from it
-	Seed     uint64 // of the picture's noise
-}
-
 // Settings are what the pictures drawn together share. The zero value of a field
 // means the default, but for Steps and Guidance, which have none.
 type Settings struct {
@@ -28,6 +21,7 @@ type Settings struct {
 	Init     *vision.Picture // begin with this picture instead of noise
 	Strength float64         // with Init: the share of the steps taken, 0 to 1
 	Tiles    bool            // decode by overlapping tiles: less memory, small differences
+	Singly   bool            // decode one latent at a time even where the device takes several: less memory
 }
 
 // The bounds of settings; they only keep mistakes from running for days.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"syntic/kernels/ref"
@@ -35,6 +34,9 @@ type UNet struct {
 
 	prompt  promptKey // of the prompt in use
 	encoder *graph.Program
+
+	solvers map[unetKey]*solverStates
+	solver  *solver // of the drawing in progress
 }
 
 // TimeEmbedding is the perceptron over the sinusoids of a time.
@@ -48,6 +50,7 @@ type promptKey struct{ batch, length int }
 type unetKey struct {
 	promptKey
 	latents, h, w int
+	solverKey
 }
 
 // unetPrograms is how many shapes a UNet keeps ready: a size or two, the last
@@ -69,6 +72,7 @@ func NewUNet(c UNetConfig) *UNet {
 		ConvOut: nn.NewConv2D(c.Channels[0], c.Out, 3, 1, 1, true),
 		cfg:     c,
 		states:  map[promptKey]*graph.State{},
+		solvers: map[unetKey]*solverStates{},
 	}
 	in := c.Channels[0]
 	for i, out := range c.Channels {
@@ -148,7 +152,7 @@ func (u *UNet) Config() UNetConfig { return u.cfg }
 
 // Close frees the model's programs.
 func (u *UNet) Close() error {
-	err := u.cache.Close()
+	err := errors.Join(u.cache.Close(), u.endSolver())
 	if u.encoder != nil {
 		err = errors.Join(err, u.encoder.Close())
 		u.encoder = nil
@@ -237,7 +241,7 @@ func (u *UNet) Program(latents, prompts, H, W, length int, taps ...string) (*gra
 	if err := u.possible(prompts, H, W); err != nil {
 		return nil, err
 	}
-	k := unetKey{promptKey{prompts, length}, latents, H, W}
+	k := unetKey{promptKey: promptKey{prompts, length}, latents: latents, h: H, w: W}
 	if len(taps) > 0 {
 		return graph.Build(u.dev, func(b *graph.Builder) { u.record(b, k) }, taps...)
 	}
@@ -255,13 +259,18 @@ func (u *UNet) possible(batch, H, W int) error {
 }
 
 func (u *UNet) record(b *graph.Builder, k unetKey) {
+	b.Output("prediction", u.predict(b, k, b.Input("latent", k.latents, k.h, k.w, u.cfg.In)))
+}
+
+// predict records the prediction [batch,h,w,Out] for a latent [latents,h,w,In].
+func (u *UNet) predict(b *graph.Builder, k unetKey, latent graph.Value) graph.Value {
 	kv := b.State(u.state(k.promptKey))
 	t := u.Time.Linear1.Forward(b, b.Input("time", k.latents, u.cfg.Channels[0]), graph.LinearOpts{Act: ref.SiLU})
 	t = u.Time.Linear2.Forward(b, t, graph.LinearOpts{})
 	b.Tap("time_embedding", t)
 	times := u.times.Forward(b, b.Activate(t, ref.SiLU), graph.LinearOpts{})
 
-	x := u.ConvIn.Forward(b, b.Input("latent", k.latents, k.h, k.w, u.cfg.In), graph.ConvOpts{})
+	x := u.ConvIn.Forward(b, latent, graph.ConvOpts{})
 	b.Tap("conv_in", x)
 	skips := []graph.Value{x}
 	for i, block := range u.Down {
@@ -301,22 +310,5 @@ func (u *UNet) record(b *graph.Builder, k unetKey) {
 		}
 		b.Tap(fmt.Sprintf("up%d", i), x)
 	}
-	b.Output("prediction", u.ConvOut.Forward(b, x, graph.ConvOpts{Norm: u.NormOut.Prologue(ref.SiLU)}))
-}
-
-// Sinusoids writes the features of times that the UNet's time input takes, in
-// float64 until the last rounding. Shapes: dst [len(times),C].
-// Source: diffusers models/embeddings.py, get_timestep_embedding.
-func (u *UNet) Sinusoids(dst []float32, times []float64) {
-	half := u.cfg.Channels[0] / 2
-	for i, t := range times {
-		first, second := dst[2*i*half:][:half], dst[(2*i+1)*half:][:half]
-		if u.cfg.Flip {
-			first, second = second, first
-		}
-		for j := range half {
-			angle := t * math.Exp(-math.Log(10000)*float64(j)/(float64(half)-u.cfg.FreqShift))
-			first[j], second[j] = float32(math.Sin(angle)), float32(math.Cos(angle))
-		}
-	}
+	return u.ConvOut.Forward(b, x, graph.ConvOpts{Norm: u.NormOut.Prologue(ref.SiLU)})
 }

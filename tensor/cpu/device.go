@@ -200,6 +200,10 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 		return d.cacheWrite(op, a)
 	case *graph.CacheSelectOp:
 		return d.cacheSelect(op, a)
+	case *graph.MultistepOp:
+		return d.multistep(op, a)
+	case *graph.NotFiniteOp:
+		return d.notFinite(op, a)
 	case *graph.UnaryOp:
 		return d.unary(op, a)
 	case *graph.BinaryOp:

@@ -23,7 +23,7 @@ type testCase struct {
 // cases returns the table.
 func cases() []testCase {
 	var all []testCase
-	for _, family := range []func() []testCase{linearCases, convCases, normCases, attentionCases, elemCases, shapeCases, fusionCases, largeCases} {
+	for _, family := range []func() []testCase{linearCases, convCases, normCases, attentionCases, elemCases, shapeCases, fusionCases, solverCases, largeCases} {
 		all = append(all, family()...)
 	}
 	return all

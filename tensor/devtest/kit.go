@@ -140,6 +140,31 @@ func (k *kit) items(name string, n int, f func(next func() uint64) []float32) fu
 	}
 }
 
+// wide returns the state of a name in full precision, of a shape that has no batch.
+func (k *kit) wide(name string, shape ...int) *graph.State {
+	if k.states[name] == nil {
+		k.states[name] = graph.NewState(name, shape...)
+		k.states[name].Wide = true
+	}
+	return k.states[name]
+}
+
+// vector records an input [n] of values in [-1,1), which has no batch.
+func (k *kit) vector(b *graph.Builder, name string, n int) graph.Value {
+	k.inputs = append(k.inputs, input{name, func(step int) []float32 { return uniform(stream("input "+name, step), n) }, false})
+	return b.Input(name, n)
+}
+
+// words records an input [n] of whole numbers that set fills in.
+func (k *kit) words(b *graph.Builder, name string, n int, set func(step int, dst []int32)) graph.Value {
+	k.inputs = append(k.inputs, input{name, func(step int) []float32 {
+		v := make([]float32, n)
+		set(step, int32s(v))
+		return v
+	}, true})
+	return b.InputI32(name, n)
+}
+
 // in records an input [n, shape...] of values in [-1,1).
 func (k *kit) in(b *graph.Builder, name string, shape ...int) graph.Value {
 	n := tensor.Shape(shape).Elems()

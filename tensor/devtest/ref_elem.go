@@ -88,6 +88,18 @@ func evaluateElem(op *graph.Op) eval {
 		}
 	case *graph.PermuteOp:
 		return func(m *refMemory, out []float32) error { permute(out, m.f32(in[0]), a); return nil }
+	case *graph.MultistepOp:
+		return func(m *refMemory, out []float32) error {
+			row := ref.NewMultistep(a.R)
+			row.Get(m.i32(in[4]))
+			row.Run(out, m.f32(in[1]), m.f32(in[2]), m.f32(in[3]))
+			return nil
+		}
+	case *graph.NotFiniteOp:
+		return func(m *refMemory, out []float32) error {
+			int32s(out)[0] = int32(ref.NotFinite(m.f32(in[0])))
+			return nil
+		}
 	case *graph.CacheWriteOp:
 		return func(m *refMemory, out []float32) error {
 			x, at := m.f32(in[1]), int(m.i32(in[2])[0])

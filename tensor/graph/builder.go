@@ -102,7 +102,7 @@ func operandType(a Attr, i int, result Type) Type {
 		index = 2
 	case *CacheSelectOp:
 		index = max(i, 1) // all but the state
-	case *AttentionOp:
+	case *AttentionOp, *MultistepOp:
 		index = 4
 	case *ConcatOp, *SliceOp, *PermuteOp:
 		return result

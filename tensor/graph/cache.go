@@ -1,6 +1,9 @@
 package graph
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Cache keeps the Programs of a model by shape, the least recently used one
 // leaving when there are more than its limit.
@@ -44,6 +47,20 @@ func (c *Cache[K]) Get(key K, build func() (*Program, error)) (*Program, error) 
 	}
 	c.order = append(c.order, key)
 	return p, nil
+}
+
+// Keep closes the programs whose keys aren't wanted.
+func (c *Cache[K]) Keep(wanted func(K) bool) error {
+	var errs []error
+	c.order = slices.DeleteFunc(c.order, func(k K) bool {
+		if wanted(k) {
+			return false
+		}
+		errs = append(errs, c.held[k].Close())
+		delete(c.held, k)
+		return true
+	})
+	return errors.Join(errs...)
 }
 
 // Close closes every program held.

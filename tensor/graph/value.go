@@ -233,6 +233,7 @@ func (p *Param) Float32s() ([]float32, error) {
 type State struct {
 	Name  string
 	Shape tensor.Shape
+	Wide  bool // kept in float32 by devices that keep values in halves, too
 }
 
 // NewState returns a state of this shape, zero until something writes it.

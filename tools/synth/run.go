@@ -27,37 +27,51 @@ type Maker struct {
 	// Report is called for every item of the shard once it is done: drawn now,
 	// found there, or failed with an error. Nil for no reports.
 	Report func(it Item, there bool, err error)
+
+	behind Behind
 }
 
 // ErrSome says that some items failed; Report told which.
 var ErrSome = errors.New("some captions have no result; the same command tries them again")
 
-// Run makes what the shard lacks of its items and writes its index.
+// Run makes what the shard lacks of its items and writes its index. A batch is
+// written while the next one is drawn.
 //
-// Errors: ctx's, at once; writing; ErrSome at the end, when an item's values
+// Errors: ctx's, once what was drawn is written; writing; ErrSome at the end, when an item's values
 // weren't finite: the others are done then, and there is no index.
 func (m *Maker) Run(ctx context.Context, s *Store, list []Item) error {
-	failed := false
+	failed, err := m.makeAll(ctx, s, list)
+	if err = errors.Join(err, m.behind.Wait()); err != nil {
+		return err
+	}
+	if failed {
+		return ErrSome
+	}
+	return s.Finish(list)
+}
+
+// makeAll makes what is missing; what it drew last may still be written.
+func (m *Maker) makeAll(ctx context.Context, s *Store, list []Item) (failed bool, err error) {
 	var batch []Item
 	draw := func() error {
 		if len(batch) == 0 {
 			return nil
 		}
 		bad, err := m.draw(ctx, s, batch)
-		failed, batch = failed || bad, batch[:0]
+		failed, batch = failed || bad, nil
 		return err
 	}
 	for _, it := range list {
 		parts, err := s.missing(it.Key)
 		if err != nil {
-			return err
+			return failed, err
 		}
 		switch {
 		case len(parts) == 0:
 			m.report(it, true, nil)
 		case slices.Equal(parts, []string{Features}) && slices.Contains(s.recipe.Keep, Pictures):
 			if err := m.encodeKept(ctx, s, it); err != nil { // it was drawn before; the picture tells the rest
-				return err
+				return failed, err
 			}
 			m.report(it, false, nil)
 		default:
@@ -65,17 +79,12 @@ func (m *Maker) Run(ctx context.Context, s *Store, list []Item) error {
 		}
 		if len(batch) == m.Batch {
 			if err := draw(); err != nil {
-				return err
+				return failed, err
 			}
 		}
 	}
-	if err := draw(); err != nil {
-		return err
-	}
-	if failed {
-		return ErrSome
-	}
-	return s.Finish(list)
+	err = draw()
+	return failed, err
 }
 
 func (m *Maker) report(it Item, there bool, err error) {
@@ -107,17 +116,27 @@ func (m *Maker) draw(ctx context.Context, s *Store, batch []Item) (failed bool, 
 	case err != nil:
 		return false, err
 	}
+	writes := make([][]func() error, len(batch))
 	for i, it := range batch {
 		var p *vision.Picture
 		if pictures != nil {
 			p = pictures[i]
 		}
-		if err := m.keep(ctx, s, it, latents[i], p); err != nil {
+		if writes[i], err = m.keep(ctx, s, it, latents[i], p); err != nil {
 			return false, err
 		}
-		m.report(it, false, nil)
 	}
-	return false, nil
+	return false, m.behind.Begin(len(batch), func(i int) error {
+		for _, write := range writes[i] {
+			if err := write(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(i int) error {
+		m.report(batch[i], false, nil)
+		return nil
+	})
 }
 
 // latent is one picture's, [h,w,C].
@@ -136,9 +155,15 @@ func (m *Maker) make(ctx context.Context, s *Store, prompts []sd.Prompt) (latent
 		if err := d.Step(ctx); err != nil {
 			return nil, nil, err
 		}
+		if err := m.behind.Poll(); err != nil {
+			return nil, nil, err
+		}
 	}
 	h, w := d.Cells()
-	x := d.Latents()
+	x, err := d.Latents(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	part := len(x) / len(prompts)
 	for i := range prompts {
 		latents = append(latents, latent{[]int{h, w, part / (h * w)}, x[i*part : (i+1)*part]})
@@ -150,23 +175,27 @@ func (m *Maker) make(ctx context.Context, s *Store, prompts []sd.Prompt) (latent
 	return latents, pictures, err
 }
 
-// keep writes what the recipe keeps of a result.
-func (m *Maker) keep(ctx context.Context, s *Store, it Item, z latent, p *vision.Picture) error {
+// keep returns what writes the parts that the recipe keeps of a result.
+func (m *Maker) keep(ctx context.Context, s *Store, it Item, z latent, p *vision.Picture) (writes []func() error, err error) {
 	for _, part := range s.recipe.Keep {
-		var err error
+		var write func() error
 		switch part {
 		case Pictures:
-			err = s.put(it.Key, part, func(w io.Writer) error { return p.Encode(w, ".png", about(it)) })
+			write = func() error {
+				return s.put(it.Key, part, func(w io.Writer) error { return p.Encode(w, ".png", about(it)) })
+			}
 		case Latents:
-			err = s.putTensors(it.Key, part, []weights.Info{floats("latent", z.shape, z.values)}, map[string]string{"caption": it.Caption})
+			write = func() error {
+				return s.putTensors(it.Key, part, []weights.Info{floats("latent", z.shape, z.values)}, map[string]string{"caption": it.Caption})
+			}
 		case Features:
-			err = m.encode(ctx, s, it, p)
+			if write, err = m.encode(ctx, s, it, p); err != nil {
+				return nil, err
+			}
 		}
-		if err != nil {
-			return err
-		}
+		writes = append(writes, write)
 	}
-	return nil
+	return writes, nil
 }
 
 func about(it Item) string { return fmt.Sprintf("%s\nSeed: %d", it.Caption, it.Seed) }
@@ -182,7 +211,11 @@ func (m *Maker) encodeKept(ctx context.Context, s *Store, it Item) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w; remove it to have it drawn anew", f.Name(), err)
 	}
-	return m.encode(ctx, s, it, p)
+	write, err := m.encode(ctx, s, it, p)
+	if err != nil {
+		return err
+	}
+	return write()
 }
 
 // tag is a detected object as features keep it.
@@ -191,15 +224,16 @@ type tag struct {
 	Score float32 `json:"score"`
 }
 
-// encode writes the CLIP feature and the tags of a picture.
-func (m *Maker) encode(ctx context.Context, s *Store, it Item, p *vision.Picture) error {
+// encode makes the CLIP feature and the tags of a picture and returns what writes
+// them.
+func (m *Maker) encode(ctx context.Context, s *Store, it Item, p *vision.Picture) (write func() error, err error) {
 	feature, err := m.Encoder.Pictures(ctx, []*vision.Picture{p}, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found, err := m.Detector.Detect(ctx, []*vision.Picture{p}, float32(s.recipe.Threshold), nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	tags := []tag{}
 	for _, o := range found[0] {
@@ -207,10 +241,12 @@ func (m *Maker) encode(ctx context.Context, s *Store, it Item, p *vision.Picture
 	}
 	text, err := json.Marshal(tags)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.putTensors(it.Key, Features, []weights.Info{floats("feature", []int{len(feature)}, feature)},
-		map[string]string{"caption": it.Caption, "tags": string(text)})
+	return func() error {
+		return s.putTensors(it.Key, Features, []weights.Info{floats("feature", []int{len(feature)}, feature)},
+			map[string]string{"caption": it.Caption, "tags": string(text)})
+	}, nil
 }
 
 // floats makes a tensor of values.

@@ -236,7 +236,9 @@ func TestCancelKeepsWhatIsDone(t *testing.T) {
 	}
 	require.ErrorIs(t, m.Run(ctx, s, s.Items(caption.NewCorpus(captions))), context.Canceled)
 	require.NoError(t, s.Close())
-	require.Len(t, tree(t, dir), 1+3)
+	require.GreaterOrEqual(t, done, 3)
+	require.LessOrEqual(t, done, 5, "one was being written and one drawn")
+	require.Len(t, tree(t, dir), 1+done)
 }
 
 // TestKilledRunsEndInTheSameStore kills a child process ten times at random

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 
+	"syntic/kernels/elem"
 	"syntic/models/sd/sched"
 )
 
@@ -69,11 +70,6 @@ func (p schedPlayer) swap(class string, other map[string]json.RawMessage) (sched
 	return sched.ParseConfig(data, "")
 }
 
-// storedNoise is a noise source that gives the rows of a golden tensor.
-type storedNoise struct{ left []float32 }
-
-func (s *storedNoise) Fill(dst []float32) { s.left = s.left[copy(dst, s.left):] }
-
 // schedTrajectory steps with the model eps = x/2 + t/10000, x being what a model
 // would read. Source: golden/scripts/gen_sched.py.
 func schedTrajectory(c *testCase, config sched.Config, n int, eta float64) (map[string]array, error) {
@@ -85,28 +81,31 @@ func schedTrajectory(c *testCase, config sched.Config, n int, eta float64) (map[
 	if err != nil {
 		return nil, err
 	}
-	noise := &storedNoise{}
+	var noise []float32
 	timesteps := s.Timesteps()
 	if s.Noisy() {
-		if noise.left, _, err = c.floats("noise", 5); err != nil {
+		if noise, _, err = c.floats("noise", 5); err != nil {
 			return nil, err
 		}
-		if len(noise.left) < len(x)*len(timesteps) {
-			return nil, fmt.Errorf("%d values of noise for %d steps of %d", len(noise.left), len(timesteps), len(x))
+		if len(noise) < len(x)*len(timesteps) {
+			return nil, fmt.Errorf("%d values of noise for %d steps of %d", len(noise), len(timesteps), len(x))
 		}
 	}
-	x = append([]float32(nil), x...)
-	for k := range x {
-		x[k] *= float32(s.InitSigma())
+	tensors, in, eps, all := make([]float32, s.Tensors()*len(x)), make([]float32, len(x)), make([]float32, len(x)), []float32(nil)
+	for k, v := range x {
+		tensors[k] = v * float32(s.InitSigma())
+		in[k] = float32(float64(tensors[k]) * s.Scale(0))
 	}
-	eps, all := make([]float32, len(x)), []float32(nil)
 	for i, t := range timesteps {
-		s.ScaleInput(eps, x, i)
-		for k, v := range eps {
+		for k, v := range in {
 			eps[k] = 0.5*v + float32(0.1*float64(t)/1000)
 		}
-		s.Step(x, eps, i, noise)
-		all = append(all, x...)
+		var z []float32
+		if s.Noisy() {
+			z, noise = noise[:len(x)], noise[len(x):]
+		}
+		elem.Multistep(s.Row(i), tensors, in, eps, z, len(x), 0, len(x))
+		all = append(all, tensors[:len(x)]...)
 	}
 	got := map[string]array{
 		"timesteps":  values(timesteps, len(timesteps)),

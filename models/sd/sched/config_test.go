@@ -90,15 +90,15 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		x, noise := []float32{1, -1}, &Normal{}
+		way, noise := newTrajectory(s, []float32{1, -1}), &Normal{}
+		x := way.x()
 		out := make([]float32, len(x))
 		for i, at := range s.Timesteps() {
 			if !(at >= 0 && at <= float32(c.TrainSteps-1)) {
 				t.Fatalf("timestep %g of %d", at, c.TrainSteps)
 			}
-			s.ScaleInput(out, x, i)
-			s.AddNoise(out, x, out, i)
-			s.Step(x, []float32{0, 0}, i, noise)
+			s.AddNoise(out, x, way.in, i)
+			way.step(i, []float32{0, 0}, noise)
 		}
 		for _, v := range x {
 			if math.IsNaN(float64(v)) {

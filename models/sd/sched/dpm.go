@@ -3,7 +3,7 @@ package sched
 import "math"
 
 // planDPM fills the steps of the multistep DPM-Solver++ of second order, which
-// keeps the denoised estimate of the step before. It begins in first order, ends
+// reads the denoised estimate of the step before. It begins in first order, ends
 // so at level zero or where the configuration says, and stays so where two
 // levels are equal.
 // Source: Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion
@@ -15,9 +15,6 @@ func (s *Scheduler) planDPM(c *Config, n int, o Options) error {
 		return err
 	}
 	s.sigmas = sigmas
-	if c.SolverOrder > 1 {
-		s.kept = 1
-	}
 	for i, t := range timesteps {
 		from, to := sigmas[i], sigmas[i+1]
 		p := c.begin(t, 1/(from*from+1))
@@ -32,13 +29,10 @@ func (s *Scheduler) planDPM(c *Config, n int, o Options) error {
 			} else {
 				slope = signal * ((ratio-1)/h + 1) * h / before
 			}
-			p.read = []term{{0, -slope}}
+			p.read = []term{{estimate, -slope}} // the step before's
 		}
 		p.x = ratio*signal*math.Sqrt(from*from+1) + (whole+slope)*p.toX
 		p.eps = (whole + slope) * p.toEps
-		if s.kept > 0 {
-			p.write = []store{{slot: 0, x: p.toX, eps: p.toEps}}
-		}
 		s.steps = append(s.steps, p)
 	}
 	return nil

@@ -21,17 +21,20 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
+	const n = 8
+	tensors, in := make([]float32, s.Tensors()*n), make([]float32, 2*n) // of in, a half without the prompt and one with it
+	x := tensors[:n]
 	noise := &sched.Normal{Seed: 42}
-	x := make([]float32, 8)
 	noise.Fill(x)
 	for k := range x {
 		x[k] *= float32(s.InitSigma())
+		in[k] = float32(s.Scale(0)) * x[k]
+		in[n+k] = in[k]
 	}
-	in, eps := make([]float32, len(x)), make([]float32, len(x))
 	for i, t := range s.Timesteps() {
-		s.ScaleInput(in, x, i)
-		sched.Guide(eps, predict(in, t), predict(in, t), 7.5)
-		s.Step(x, eps, i, noise)
+		row := *s.Row(i)
+		row.Guidance = 7.5
+		row.Run(tensors, in, predict(in, t), nil)
 	}
 	fmt.Println(s.Timesteps())
 	// Output: [999 666 333 0]

@@ -11,20 +11,6 @@ type Source interface {
 	Fill(dst []float32)
 }
 
-// Batch fills equal parts of a slice from one source each: so every picture of a
-// batch has the noise that it would have alone.
-// Panics: when filled, a length that isn't a multiple of the sources'.
-type Batch []Source
-
-// Fill implements Source.
-func (b Batch) Fill(dst []float32) {
-	part := len(dst) / len(b)
-	same(part*len(b), len(dst))
-	for i, s := range b {
-		s.Fill(dst[i*part:][:part])
-	}
-}
-
 // Normal is the program's own generator. Its number k is a function of the seed
 // and k alone, so the same seed gives the same noise however the calls are cut,
 // whatever the number of threads and pictures. Both fields are its whole state.

@@ -5,15 +5,16 @@ import (
 	"math"
 )
 
-// PNDM keeps three earlier outputs in a ring, the latent that a step begins
-// from, and the sum of a Runge-Kutta step's outputs.
+// PNDM keeps the latent that a step begins from, three earlier outputs, the latest
+// first, and the sum of a Runge-Kutta step's outputs.
 const (
-	ring       = 3
-	beginSlot  = ring
-	sumSlot    = ring + 1
-	pndmSlots  = ring + 2
-	rungeKutta = 4 // outputs of a Runge-Kutta step
-	warmUp     = 3 // Runge-Kutta steps before the multistep ones
+	beginning   = kept
+	earlier     = kept + 1
+	outputs     = 3
+	sumOf       = earlier + outputs
+	pndmTensors = sumOf + 1
+	rungeKutta  = 4 // outputs of a Runge-Kutta step
+	warmUp      = 3 // Runge-Kutta steps before the multistep ones
 )
 
 // adams are the Adams-Bashforth weights of the present output and of the
@@ -27,7 +28,7 @@ type pndm struct {
 	*Config
 	alphas table
 	ratio  int // timesteps from one step to the next
-	seen   int // outputs that went to the ring
+	seen   int // outputs kept
 }
 
 // planPNDM fills the steps of pseudo numerical methods. With SkipPRK the second
@@ -46,7 +47,7 @@ func (s *Scheduler) planPNDM(c *Config, n int, o Options) error {
 		return err
 	}
 	p := &pndm{Config: c, alphas: c.table(), ratio: c.TrainSteps / n}
-	s.kept = pndmSlots
+	s.tensors = pndmTensors
 	if !c.SkipPRK {
 		if n <= warmUp || o.Start > 0 {
 			return fmt.Errorf("pndm with Runge-Kutta steps needs at least %d steps and begins at the first: set skip_prk_steps", warmUp+1)
@@ -80,14 +81,15 @@ func (p *pndm) transfer(from, to int) (x, eps float64) {
 	return x, eps
 }
 
-// keep returns what puts the present output into the ring.
-func (p *pndm) keep() store {
+// keep returns what puts the present output before the earlier ones.
+func (p *pndm) keep() []store {
 	p.seen++
-	return store{slot: (p.seen - 1) % ring, eps: 1}
+	list := []store{{tensor: earlier, eps: 1}}
+	for k := 1; k < outputs; k++ {
+		list = append(list, store{tensor: earlier + k, read: []term{{earlier + k - 1, 1}}})
+	}
+	return list
 }
-
-// earlier returns the slot of the output k before the last one kept.
-func (p *pndm) earlier(k int) int { return (p.seen - 1 - k) % ring }
 
 // multistep plans a step of the linear multistep method.
 func (p *pndm) multistep(t, counter int) step {
@@ -95,7 +97,7 @@ func (p *pndm) multistep(t, counter int) step {
 	if counter == 1 { // the first step again, from where it began, with the mean of both outputs
 		x, eps := p.transfer(t+p.ratio, t)
 		out.eps = eps / 2
-		out.read = []term{{beginSlot, x}, {p.earlier(0), eps / 2}}
+		out.read = []term{{beginning, x}, {earlier, eps / 2}}
 		return out
 	}
 	if counter == 0 {
@@ -105,11 +107,11 @@ func (p *pndm) multistep(t, counter int) step {
 	weights := adams[min(p.seen, len(adams)-1)]
 	out.x, out.eps = x, eps*weights[0]
 	for k, w := range weights[1:] {
-		out.read = append(out.read, term{p.earlier(k), eps * w})
+		out.read = append(out.read, term{earlier + k, eps * w})
 	}
-	out.write = []store{p.keep()}
+	out.write = p.keep()
 	if counter == 0 {
-		out.write = append(out.write, store{slot: beginSlot, x: 1})
+		out.write = append(out.write, store{tensor: beginning, x: 1})
 	}
 	return out
 }
@@ -128,14 +130,14 @@ func (p *pndm) rungeKutta(t, next int) []step {
 		s.eps = eps
 		if k == 0 {
 			s.x = x
-			s.write = []store{p.keep(), {slot: beginSlot, x: 1}, {slot: sumSlot, eps: weights[0]}}
+			s.write = append(p.keep(), store{tensor: beginning, x: 1}, store{tensor: sumOf, eps: weights[0]})
 		} else {
-			s.read = []term{{beginSlot, x}}
-			s.write = []store{{slot: sumSlot, eps: weights[k], old: 1}}
+			s.read = []term{{beginning, x}}
+			s.write = []store{{tensor: sumOf, eps: weights[k], read: []term{{sumOf, 1}}}}
 		}
 		if k == rungeKutta-1 {
 			s.eps = eps * weights[k]
-			s.read = append(s.read, term{sumSlot, eps})
+			s.read = append(s.read, term{sumOf, eps})
 			s.write = nil
 		}
 		out[k] = s

@@ -44,17 +44,48 @@ func readReference(t *testing.T) *reference {
 	return r
 }
 
+// trajectory steps a latent by the specification of a step.
+type trajectory struct {
+	s              *Scheduler
+	tensors, in, z []float32
+}
+
+func newTrajectory(s *Scheduler, x []float32) *trajectory {
+	t := &trajectory{s: s, tensors: make([]float32, s.Tensors()*len(x)), in: make([]float32, len(x))}
+	for k := range t.tensors { // what a trajectory hasn't made it mustn't read
+		t.tensors[k] = float32(math.NaN())
+	}
+	copy(t.tensors, x)
+	for k, v := range x {
+		t.in[k] = float32(float64(v) * s.Scale(0))
+	}
+	if s.Noisy() {
+		t.z = make([]float32, len(x))
+	}
+	return t
+}
+
+// x returns the latent, end the last estimate of the picture.
+func (t *trajectory) x() []float32   { return t.tensors[:len(t.in)] }
+func (t *trajectory) end() []float32 { return t.tensors[len(t.in):][:len(t.in)] }
+
+func (t *trajectory) step(i int, eps []float32, noise Source) {
+	if t.z != nil {
+		noise.Fill(t.z)
+	}
+	t.s.Row(i).Run(t.tensors, t.in, eps, t.z)
+}
+
 // sample takes a latent to the end with the model eps = x/2 + t/10000.
 func sample(s *Scheduler, x []float32, noise Source) []float32 {
-	eps := make([]float32, len(x))
+	way, eps := newTrajectory(s, x), make([]float32, len(x))
 	for i, t := range s.Timesteps() {
-		s.ScaleInput(eps, x, i)
-		for k, v := range eps {
+		for k, v := range way.in {
 			eps[k] = 0.5*v + float32(0.1*float64(t)/1000)
 		}
-		s.Step(x, eps, i, noise)
+		way.step(i, eps, noise)
 	}
-	return x
+	return way.x()
 }
 
 // relErr is ‖got-want‖/‖want‖.

@@ -78,19 +78,19 @@ func TestTrueNoiseRecoversThePicture(t *testing.T) {
 					}
 					s, err := New(c, 20, Options{Eta: eta, Start: start})
 					require.NoError(t, err)
-					x, out, estimate := drawn(&Normal{Seed: 2}, n), make([]float32, n), make([]float32, n)
+					x, out := drawn(&Normal{Seed: 2}, n), make([]float32, n)
 					s.AddNoise(x, picture, x, 0)
-					noise := &Normal{Seed: 3}
+					way, noise := newTrajectory(s, x), &Normal{Seed: 3}
+					x = way.x()
 					for i := range s.Timesteps() {
 						p := &s.steps[i]
 						for k := range out {
 							out[k] = float32((float64(picture[k]) - p.toX*float64(x[k])) / p.toEps)
 						}
-						s.Denoised(estimate, x, out, i)
+						way.step(i, out, noise)
 						for k := range picture {
-							require.InDelta(t, picture[k], estimate[k], 1e-4, "%s step %d", name, i)
+							require.InDelta(t, picture[k], way.end()[k], 1e-4, "%s step %d", name, i)
 						}
-						s.Step(x, out, i, noise)
 					}
 					for k := range picture {
 						require.InDelta(t, picture[k], x[k], 2e-4, "%s %s start %d eta %g", name, prediction, start, eta)
@@ -101,90 +101,6 @@ func TestTrueNoiseRecoversThePicture(t *testing.T) {
 	}
 }
 
-func TestStepAllocatesOnce(t *testing.T) {
-	for _, name := range Names() {
-		s, err := New(stable(t, name, nil), 20, Options{})
-		require.NoError(t, err)
-		x, eps := make([]float32, 256), drawn(&Normal{}, 256)
-		var noise Source = Batch{&Normal{Seed: 1}, NewTorch(2)}
-		s.Step(x, eps, 0, noise)
-		require.Zero(t, testing.AllocsPerRun(5, func() {
-			for i := range s.steps {
-				s.Step(x, eps, i, noise)
-			}
-		}), name)
-	}
-}
-
-// TestBatchDoesntMatter steps two pictures together and alone.
-func TestBatchDoesntMatter(t *testing.T) {
-	for _, name := range Names() {
-		both, err := New(stable(t, name, nil), 8, Options{})
-		require.NoError(t, err)
-		x := drawn(&Normal{Seed: 9}, 40)
-		alone := slices.Clone(x)
-		sample(both, x, Batch{&Normal{Seed: 1}, &Normal{Seed: 2}})
-		for i := range 2 {
-			s, err := New(stable(t, name, nil), 8, Options{})
-			require.NoError(t, err)
-			require.Equal(t, x[20*i:][:20], sample(s, alone[20*i:][:20], &Normal{Seed: uint64(i + 1)}), name)
-		}
-	}
-}
-
-func TestStateGoesOn(t *testing.T) {
-	for _, name := range Names() {
-		for _, prk := range []bool{true, false} {
-			c := stable(t, name, func(c *Config) { c.SkipPRK = prk })
-			model := func(x []float32) []float32 { return slices.Clone(x) }
-			whole, err := New(c, 7, Options{})
-			require.NoError(t, err)
-			n := len(whole.Timesteps())
-			for stop := 0; stop <= n; stop++ {
-				x := []float32{1, 2, 3}
-				noise := Normal{Seed: 4}
-				for i := range stop {
-					whole.Step(x, model(x), i, &noise)
-				}
-				state := whole.AppendState(nil)
-				resumed, err := New(c, 7, Options{})
-				require.NoError(t, err)
-				next, err := resumed.SetState(state)
-				require.NoError(t, err)
-				if stop > 0 {
-					require.Equal(t, stop, next)
-				}
-				y, again := slices.Clone(x), noise
-				for i := stop; i < n; i++ {
-					whole.Step(x, model(x), i, &noise)
-					resumed.Step(y, model(y), i, &again)
-				}
-				require.Equal(t, x, y, "%s stopped at %d", name, stop)
-				_, err = resumed.SetState(state[:len(state)-1])
-				require.Error(t, err)
-			}
-			other, err := New(c, 8, Options{})
-			require.NoError(t, err)
-			_, err = other.SetState(whole.AppendState(nil))
-			require.ErrorContains(t, err, "another scheduler")
-			_, err = other.SetState([]byte("SYNSCHD"))
-			require.ErrorContains(t, err, "not a saved state")
-		}
-	}
-}
-
-func TestGuide(t *testing.T) {
-	uncond, cond := []float32{1, 2, -3}, []float32{2, 2, 1}
-	dst := make([]float32, 3)
-	Guide(dst, uncond, cond, 7.5)
-	require.Equal(t, []float32{8.5, 2, 27}, dst)
-	Guide(dst, uncond, cond, 0)
-	require.Equal(t, uncond, dst)
-	Guide(cond, uncond, cond, 1)
-	require.Equal(t, []float32{2, 2, 1}, cond)
-	require.Panics(t, func() { Guide(dst, uncond, cond[:2], 1) })
-}
-
 func TestStart(t *testing.T) {
 	for _, c := range []struct {
 		n        int
@@ -193,17 +109,6 @@ func TestStart(t *testing.T) {
 	}{{20, 1, 0}, {20, 0.75, 5}, {20, 0.04, 20}, {50, 0.3, 35}, {7, 0.5, 4}, {20, 2, 0}} {
 		require.Equal(t, c.want, Start(c.n, c.strength), "%v", c)
 	}
-}
-
-func TestMisuse(t *testing.T) {
-	s, err := New(stable(t, "dpm++2m", nil), 5, Options{})
-	require.NoError(t, err)
-	x := make([]float32, 4)
-	require.Panics(t, func() { s.Step(x, x[:3], 0, nil) })
-	require.Panics(t, func() { s.Step(x, make([]float32, 4), 1, nil) })
-	s.Step(x, make([]float32, 4), 0, nil)
-	require.Panics(t, func() { s.Step(x[:2], make([]float32, 2), 1, nil) })
-	require.Panics(t, func() { Batch{&Normal{}, &Normal{}}.Fill(make([]float32, 3)) })
 }
 
 func TestWhatNewRefuses(t *testing.T) {

@@ -3,6 +3,8 @@ package sched
 import (
 	"fmt"
 	"math"
+
+	"syntic/kernels/ref"
 )
 
 // Options say what a configuration doesn't.
@@ -14,27 +16,31 @@ type Options struct {
 	Start int
 }
 
-// Scheduler takes a latent from noise to picture, or a picture with noise added
-// on the rest of that way.
+// Scheduler is the way of a latent from noise to picture, or of a picture with noise
+// added on the rest of that way: per step, what the model is told and how the
+// latent moves.
 //
 // Every method is linear: the next latent is a sum of the present one, the
 // model's output, fresh noise and kept tensors (the multistep methods' history),
-// each times a coefficient of the step. The sums are taken in float64, so that
-// they are the same on every processor.
+// each times a coefficient of the step. So a step is a [ref.Multistep], which
+// devices run (graph.Builder.Multistep).
 //
-// Concurrency: one trajectory at a time; a batch of pictures that take the same
-// steps is one trajectory.
+// Concurrency: any; it doesn't change.
 type Scheduler struct {
 	steps     []step
 	initSigma float64
 	sigmas    []float64
-	kept      int  // tensors of history
+	tensors   int
 	noisy     bool // some step has noise
-
-	next    int
-	history [][]float32
-	fresh   []float32 // noise
 }
+
+// The tensors of a trajectory: the latent, the estimate of its end that the last
+// step made, and from kept on what a method keeps beside.
+const (
+	latent = iota
+	estimate
+	kept
+)
 
 // step is one row of coefficients.
 type step struct {
@@ -47,18 +53,20 @@ type step struct {
 	clip, clipped float64 // the estimate's bound and its coefficient; no bound if 0
 	read          []term
 	write         []store
+	row           *ref.Multistep // all of this, and the next step's scale
 }
 
-// term adds a kept tensor.
+// term adds a tensor as it was before the step.
 type term struct {
-	slot int
-	by   float64
+	tensor int
+	by     float64
 }
 
-// store sets a kept tensor to x·latent + eps·output + old·itself, after the step.
+// store sets a kept tensor to x·latent + eps·output + terms; the others stay.
 type store struct {
-	slot        int
-	x, eps, old float64
+	tensor int
+	x, eps float64
+	read   []term
 }
 
 // New returns a scheduler for n steps.
@@ -71,7 +79,7 @@ func New(c Config, n int, o Options) (*Scheduler, error) {
 	if !(o.Eta >= 0 && o.Eta <= 1) || o.Eta > 0 && c.Method != DDIM {
 		return nil, fmt.Errorf("scheduler: eta %g: it is 0 to 1 for ddim and 0 for the others", o.Eta)
 	}
-	s := &Scheduler{initSigma: 1}
+	s := &Scheduler{initSigma: 1, tensors: kept}
 	var err error
 	switch c.Method {
 	case DDIM:
@@ -98,6 +106,7 @@ func New(c Config, n int, o Options) (*Scheduler, error) {
 		if !s.steps[i].finite() {
 			return nil, fmt.Errorf("scheduler: %s with %d steps divides by zero at timestep %g; take fewer steps", c.Method, n, s.steps[i].timestep)
 		}
+		s.steps[i].row = s.row(i)
 	}
 	return s, nil
 }
@@ -108,9 +117,38 @@ func (s *step) finite() bool {
 		sum += r.by
 	}
 	for _, w := range s.write {
-		sum += w.x + w.eps + w.old
+		sum += w.x + w.eps
 	}
 	return !math.IsNaN(sum) && !math.IsInf(sum, 0)
+}
+
+// row writes step i as the coefficients of a device's operation.
+func (s *Scheduler) row(i int) *ref.Multistep {
+	p, m := &s.steps[i], ref.NewMultistep(s.tensors)
+	m.Scale = s.steps[min(i+1, len(s.steps)-1)].scale // the last one's input is never read
+	m.Estimate = [2]float64{p.toX, p.toEps}
+	if p.clip > 0 {
+		m.Limit = p.clip
+	}
+	const output, end = 1, 2 // columns: the latent, the model's output, the estimate, older tensors, noise
+	fill := func(tensor int, x, eps float64, read []term) {
+		row := m.Next[tensor]
+		clear(row)
+		row[latent], row[output] = x, eps
+		for _, r := range read {
+			row[end+r.tensor] = r.by
+		}
+	}
+	fill(latent, p.x, p.eps, p.read)
+	m.Next[latent][end], m.Next[latent][end+s.tensors] = p.clipped, p.noise
+	m.Next[estimate][end] = 1
+	for tensor := kept; tensor < s.tensors; tensor++ {
+		fill(tensor, 0, 0, []term{{tensor, 1}})
+	}
+	for _, w := range p.write {
+		fill(w.tensor, w.x, w.eps, w.read)
+	}
+	return m
 }
 
 // Start returns the Options.Start of image-to-image: strength 1 takes all n
@@ -143,18 +181,22 @@ func (s *Scheduler) Sigmas() []float64 { return s.sigmas }
 // InitSigma is what the first noise is multiplied by to become the latent.
 func (s *Scheduler) InitSigma() float64 { return s.initSigma }
 
-// Noisy reports whether Step needs a noise source.
+// Noisy reports whether a trajectory takes noise: at every step, as diffusers
+// draws it, also where it counts for nothing.
 func (s *Scheduler) Noisy() bool { return s.noisy }
 
-// ScaleInput sets dst to what the model reads at step i for the latent x.
-// Panics: lengths that differ. Aliasing: dst may be x.
-func (s *Scheduler) ScaleInput(dst, x []float32, i int) {
-	same(len(dst), len(x))
-	by := s.steps[i].scale
-	for k, v := range x {
-		dst[k] = float32(float64(v) * by)
-	}
-}
+// Tensors returns how many tensors of the latent's size a trajectory has: the
+// latent, the picture that the last step's prediction amounts to were it the last
+// word, and what the method keeps.
+func (s *Scheduler) Tensors() int { return s.tensors }
+
+// Scale returns what the latent before step i is multiplied by for the model.
+func (s *Scheduler) Scale(i int) float64 { return s.steps[i].scale }
+
+// Row returns step i, without guidance: how the tensors change, and the scale of
+// what the model reads next. Its noise may be left out unless Noisy. Don't modify
+// it.
+func (s *Scheduler) Row(i int) *ref.Multistep { return s.steps[i].row }
 
 // AddNoise sets dst to the latent before step i of the picture x0: what
 // image-to-image begins with, at i = 0.
@@ -163,91 +205,11 @@ func (s *Scheduler) AddNoise(dst, x0, noise []float32, i int) {
 	mix(dst, x0, noise, s.steps[i].signal, s.steps[i].sigma)
 }
 
-// Denoised sets dst to the picture that the model's output eps for the latent x
-// at step i amounts to, were it the last word: a preview.
-// Panics: lengths that differ. Aliasing: dst may be x or eps.
-func (s *Scheduler) Denoised(dst, x, eps []float32, i int) {
-	mix(dst, x, eps, s.steps[i].toX, s.steps[i].toEps)
-}
-
 // AddNoise sets dst to √ᾱ·x0 + √(1-ᾱ)·noise, the forward process at a timestep
 // of that [Config.AlphasCumprod].
 // Panics: lengths that differ. Aliasing: dst may be x0 or noise.
 func AddNoise(dst, x0, noise []float32, alpha float64) {
 	mix(dst, x0, noise, math.Sqrt(alpha), math.Sqrt(1-alpha))
-}
-
-// Guide sets dst to uncond + scale·(cond-uncond): classifier-free guidance, in
-// float32 as PyTorch computes it.
-// Panics: lengths that differ. Aliasing: dst may be either.
-// Source: Ho and Salimans, "Classifier-Free Diffusion Guidance"; diffusers'
-// guidance_scale, where 1 is no guidance.
-func Guide(dst, uncond, cond []float32, scale float32) {
-	same(len(dst), len(uncond))
-	same(len(dst), len(cond))
-	for k, u := range uncond {
-		dst[k] = u + float32(scale*(cond[k]-u))
-	}
-}
-
-// Step moves the latent x over step i, given the model's output for it: noise or
-// velocity, as the configuration's prediction_type says. Step 0 begins a new
-// trajectory. noise is asked for len(x) values at every step of a method that
-// has noise, as diffusers does, also where they count for nothing; it may be nil
-// for the others.
-//
-// Panics: lengths that differ; an i that is neither 0 nor follows the last.
-// Aliasing: eps mustn't be x.
-// Allocs: none after step 0 of the first trajectory of a length.
-func (s *Scheduler) Step(x, eps []float32, i int, noise Source) {
-	same(len(x), len(eps))
-	if i != 0 && i != s.next {
-		panic(fmt.Sprintf("sched: step %d after step %d", i, s.next-1))
-	}
-	p := &s.steps[i]
-	s.reserve(len(x), i)
-	if s.noisy {
-		noise.Fill(s.fresh)
-	}
-	for k, v := range x {
-		xk, ek := float64(v), float64(eps[k])
-		sum := float64(p.x*xk) + float64(p.eps*ek)
-		if p.clip > 0 {
-			x0 := float64(p.toX*xk) + float64(p.toEps*ek)
-			sum += float64(p.clipped * min(max(x0, -p.clip), p.clip))
-		}
-		for _, r := range p.read {
-			sum += float64(r.by * float64(s.history[r.slot][k]))
-		}
-		if p.noise != 0 {
-			sum += float64(p.noise * float64(s.fresh[k]))
-		}
-		for _, w := range p.write {
-			value := float64(w.x*xk) + float64(w.eps*ek)
-			if w.old != 0 {
-				value += float64(w.old * float64(s.history[w.slot][k]))
-			}
-			s.history[w.slot][k] = float32(value)
-		}
-		x[k] = float32(sum)
-	}
-	s.next = i + 1
-}
-
-// reserve makes the history and the noise of n elements.
-func (s *Scheduler) reserve(n, i int) {
-	if s.history == nil {
-		s.history = make([][]float32, s.kept)
-	}
-	for slot := range s.history {
-		if i == 0 && len(s.history[slot]) != n {
-			s.history[slot] = make([]float32, n)
-		}
-		same(len(s.history[slot]), n)
-	}
-	if s.noisy && len(s.fresh) != n {
-		s.fresh = make([]float32, n)
-	}
 }
 
 // mix sets dst to p·a + q·b.
