@@ -122,6 +122,7 @@ type Param struct {
 	info   weights.Info
 	loaded bool
 	derive func(dst []float32, from [][]float32)
+	moves  bool // derive only moves values
 	from   []*Param
 }
 
@@ -152,11 +153,13 @@ func Stack(parts ...*Param) *Param {
 	for _, p := range parts {
 		shape[0] += p.Shape[0]
 	}
-	return Derived(shape, func(dst []float32, from [][]float32) {
+	p := Derived(shape, func(dst []float32, from [][]float32) {
 		for _, f := range from {
 			dst = dst[copy(dst, f):]
 		}
 	}, parts...)
+	p.moves = true
+	return p
 }
 
 // Rows returns the weight made of rows [lo, hi) of p.
@@ -164,9 +167,11 @@ func Rows(p *Param, lo, hi int) *Param {
 	shape := p.Shape.Clone()
 	shape[0] = hi - lo
 	n := shape.Elems() / max(hi-lo, 1)
-	return Derived(shape, func(dst []float32, from [][]float32) {
+	r := Derived(shape, func(dst []float32, from [][]float32) {
 		copy(dst, from[0][lo*n:hi*n])
 	}, p)
+	r.moves = true
+	return r
 }
 
 // Load gives the parameter its tensor. The shape must be the parameter's.
@@ -179,6 +184,27 @@ func (p *Param) Load(i weights.Info) error {
 	}
 	p.info, p.loaded = i, true
 	return nil
+}
+
+// Holds returns a type that holds the values without loss: F16 or BF16 where the
+// checkpoint has them so, all parts of a Stack alike, else F32.
+func (p *Param) Holds() weights.DType {
+	if p.derive == nil {
+		if t := p.info.DType; p.loaded && (t == weights.F16 || t == weights.BF16) {
+			return t
+		}
+		return weights.F32
+	}
+	if !p.moves {
+		return weights.F32
+	}
+	t := p.from[0].Holds()
+	for _, f := range p.from[1:] {
+		if f.Holds() != t {
+			return weights.F32
+		}
+	}
+	return t
 }
 
 // Tensor returns the stored form where there is one: ok is false for derived
