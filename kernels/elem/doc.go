@@ -1,6 +1,6 @@
 // Package elem holds the element-wise kernels: activations, arithmetic, fixed
-// order reductions, half-precision conversion, and the moves (gather,
-// transpose, permute, upsample, strided copies).
+// order reductions, half-precision conversion, the moves (gather, transpose,
+// permute, upsample, strided copies), and a diffusion solver's step.
 //
 // The methods of Kernel are single-threaded functions over slices; Split and
 // Unary spread such functions over a pool. Matrix products, normalisation and

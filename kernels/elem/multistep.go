@@ -1,6 +1,10 @@
 package elem
 
-import "syntic/kernels/ref"
+import (
+	"math"
+
+	"syntic/kernels/ref"
+)
 
 // MultistepPart is how many elements of a Multistep are a worker's share: some
 // 50 µs.
@@ -35,8 +39,10 @@ func Multistep(m *ref.Multistep, x, in, o, z []float32, n, lo, hi int) {
 		if add(e, y, m.Estimate[1], first) {
 			clear(e)
 		}
-		for i, v := range e {
-			e[i] = min(max(v, -m.Limit), m.Limit)
+		if !math.IsInf(m.Limit, 1) {
+			for i, v := range e {
+				e[i] = min(max(v, -m.Limit), m.Limit)
+			}
 		}
 		for r, row := range m.Next {
 			first := true

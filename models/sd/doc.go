@@ -5,7 +5,8 @@
 // Pictures and latents are [N,H,W,C] throughout. The prompt's keys and values
 // are computed once, by UNet.SetContext, and kept in a state that every step
 // reads; a GroupNorm and its activation are applied by the convolution after
-// it. Schedulers are in sd/sched.
+// it. Schedulers are in sd/sched; a Drawing's steps, guidance and scheduler
+// included, run on the device from the first to the last (solver.go).
 //
 // Source: Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion
 // Models", arXiv 2112.10752; names and details as in diffusers

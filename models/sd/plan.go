@@ -49,7 +49,7 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	decode := func(n int) record { return func(b *graph.Builder) { p.VAE.decode(b, n, th, tw) } }
 	unet := func(f func(*graph.Builder, unetKey)) record { return func(b *graph.Builder) { f(b, k) } }
 	var texts []record // of the batches that drawings of this size can meet
-	for size := 1; size <= min(k.batch, textBatch); size *= 2 {
+	for size := 1; size <= min(k.batch, p.texts()); size *= 2 {
 		texts = append(texts, text(size))
 	}
 	list := []struct {

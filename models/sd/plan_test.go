@@ -58,7 +58,7 @@ func TestPlanIsWhatIsTaken(t *testing.T) {
 		}
 		require.Equal(t, dev.WeightBytes(), sum)
 		text := 0
-		for _, size := range []int{1, 2, 4} {
+		for _, size := range []int{1, 2} { // as many as a CPU takes
 			one, err := p.Text.Program(size, p.Text.Config().Positions)
 			require.NoError(t, err)
 			text += one.ArenaBytes()

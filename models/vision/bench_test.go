@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/jpeg"
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,4 +75,18 @@ func BenchmarkDecode(b *testing.B) {
 		}
 		rate(b)
 	})
+}
+
+// BenchmarkEncode writes eight pictures of 512×512, as many as a GPU draws at a time.
+func BenchmarkEncode(b *testing.B) {
+	p := pattern(512, 512)
+	for _, ending := range Endings() {
+		b.Run(ending[1:], func(b *testing.B) {
+			for b.Loop() {
+				for range 8 {
+					require.NoError(b, p.Encode(io.Discard, ending, "a dog"))
+				}
+			}
+		})
+	}
 }

@@ -11,6 +11,6 @@
 //
 // KEY is a hash of the model, the prompt, the seed and the settings. A file
 // appears whole or not at all, so what is there is done: a run that was killed
-// goes on where it was, shards of one store can run on several machines, and the
+// goes on where it was (a batch is written while the next one is drawn), shards of one store can run on several machines, and the
 // finished store is the same bytes however often it was interrupted.
 package synth
