@@ -39,7 +39,7 @@ func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
 	}
 	for _, op := range ops {
 		switch op.Attr.(type) { // small differences decide
-		case *graph.ArgMaxOp, *graph.NormalizerOp, *graph.SoftmaxOp:
+		case *graph.ArgMaxOp, *graph.TopKOp, *graph.NormalizerOp, *graph.SoftmaxOp:
 			op.In[0].Root().Half = false
 		}
 		for _, n := range op.In {
