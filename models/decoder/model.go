@@ -20,6 +20,7 @@ type Model struct {
 	sessions map[sessionKey]*session
 	recent   []sessionKey         // least recently used first
 	firsts   map[int]*graph.Param // the first n rows of the position table
+	row      *graph.Program       // wholeRow's, once it was needed
 }
 
 // Core is the transformer.
@@ -88,7 +89,12 @@ func (m *Model) Close() error {
 			return err
 		}
 	}
-	return nil
+	if m.row == nil {
+		return nil
+	}
+	row := m.row
+	m.row = nil
+	return row.Close()
 }
 
 // positions returns the first n rows of the position table, made once: devices
