@@ -86,11 +86,11 @@ func (m *Model) Plan(n, p int, o Options) (arena, states int, err error) {
 	}
 	arena = s.first.ArenaBytes() + s.next.ArenaBytes()
 	if k.candidates == all {
-		row, err := m.wholeRow()
+		p, err := m.whole(s)
 		if err != nil {
 			return 0, 0, err
 		}
-		arena += row.ArenaBytes()
+		arena += p.ArenaBytes()
 	}
 	return arena, states, nil
 }

@@ -20,7 +20,6 @@ type Model struct {
 	sessions map[sessionKey]*session
 	recent   []sessionKey         // least recently used first
 	firsts   map[int]*graph.Param // the first n rows of the position table
-	row      *graph.Program       // wholeRow's, once it was needed
 }
 
 // Core is the transformer.
@@ -89,12 +88,7 @@ func (m *Model) Close() error {
 			return err
 		}
 	}
-	if m.row == nil {
-		return nil
-	}
-	row := m.row
-	m.row = nil
-	return row.Close()
+	return nil
 }
 
 // positions returns the first n rows of the position table, made once: devices

@@ -11,7 +11,8 @@ import (
 // alone, so that a text depends neither on the others nor on its place.
 func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {
 	if o.open(m.cfg.Vocab) {
-		s.first.F32("coldness")[0], s.next.F32("coldness")[0] = float32(1/o.Temperature), float32(1/o.Temperature)
+		cold := float32(1 / o.Temperature)
+		s.first.F32("coldness")[0], s.next.F32("coldness")[0] = cold, cold
 	}
 	if err := s.start(ctx, prefix); err != nil {
 		return nil, err
@@ -54,8 +55,8 @@ func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int,
 	}
 }
 
-// drawRow picks row i's token. Where the candidates leave open which it is, all logits
-// of the row are made once more and fetched.
+// drawRow picks row i's token. Where the candidates leave open which it is, it is drawn from
+// all logits.
 func (m *Model) drawRow(ctx context.Context, s *session, r rows, i int, o Options, u float64) (token int32, logit float32, err error) {
 	tokens, logits, _ := r.row(i)
 	p, low := exponentials(logits, o.Temperature)
@@ -70,15 +71,9 @@ func (m *Model) drawRow(ctx context.Context, s *session, r rows, i int, o Option
 	if at := pick(p, open, low, high, o, u); at >= 0 {
 		return tokens[at], logits[at], nil
 	}
-	whole, err := m.wholeRow()
-	if err != nil {
+	if logits, err = m.rowLogits(ctx, s, i); err != nil {
 		return 0, 0, err
 	}
-	copy(whole.F32("hidden"), s.last.F32("hidden")[i*m.cfg.Width:])
-	if err := whole.Run(ctx); err != nil {
-		return 0, 0, err
-	}
-	logits = whole.F32("logits")
 	at := draw(logits, o, u)
 	return int32(at), logits[at], nil
 }

@@ -28,9 +28,12 @@ type session struct {
 	first  *graph.Program
 	next   *graph.Program
 	last   *graph.Program // whichever ran last
+	whole  *graph.Program // all logits of its rows; nil until some are needed
 	ahead  int            // tokens that next makes
 	most   int            // the last position there is
 	used   int            // positions filled
+
+	fetched bool // whole ran after last
 }
 
 // maxSessions is how many shapes stay ready; their caches are the larger part.
@@ -77,7 +80,11 @@ func (m *Model) evict() error {
 	s := m.sessions[m.recent[0]]
 	delete(m.sessions, m.recent[0])
 	m.recent = m.recent[1:]
-	return errors.Join(s.first.Close(), s.next.Close())
+	errs := []error{s.first.Close(), s.next.Close()}
+	if s.whole != nil {
+		errs = append(errs, s.whole.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // recordFirst records the reading of the prefix: every position attends to
@@ -155,17 +162,34 @@ func (m *Model) finish(b *graph.Builder, x graph.Value, key sessionKey, i int) g
 	return graph.Value{}
 }
 
-// wholeRow returns the program that makes all logits of one row from its hidden state.
-func (m *Model) wholeRow() (*graph.Program, error) {
-	if m.row == nil {
+// whole returns the program that makes all logits of every row from the hidden states.
+func (m *Model) whole(s *session) (*graph.Program, error) {
+	if s.whole == nil {
 		var err error
-		if m.row, err = graph.Build(m.dev, func(b *graph.Builder) {
-			b.Output("logits", m.logits(b, b.Input("hidden", 1, 1, m.cfg.Width)))
+		if s.whole, err = graph.Build(m.dev, func(b *graph.Builder) {
+			b.Output("logits", m.logits(b, b.Input("hidden", s.states[0].Shape[0], 1, m.cfg.Width)))
 		}); err != nil {
 			return nil, err
 		}
 	}
-	return m.row, nil
+	return s.whole, nil
+}
+
+// rowLogits returns all logits of a row of the last program, which are fetched when a row's
+// are first asked for.
+func (m *Model) rowLogits(ctx context.Context, s *session, row int) ([]float32, error) {
+	p, err := m.whole(s)
+	if err != nil {
+		return nil, err
+	}
+	if !s.fetched {
+		copy(p.F32("hidden"), s.last.F32("hidden"))
+		if err := p.Run(ctx); err != nil {
+			return nil, err
+		}
+		s.fetched = true
+	}
+	return p.F32("logits")[row*m.cfg.Vocab:][:m.cfg.Vocab], nil
 }
 
 // start reads the prefix [rows,P,D].
@@ -173,7 +197,7 @@ func (s *session) start(ctx context.Context, prefix []float32) error {
 	copy(s.first.F32("prefix"), prefix)
 	s.first.I32("at")[0] = 0
 	s.used = s.first.Shape("prefix")[1]
-	s.last = s.first
+	s.last, s.fetched = s.first, false
 	return s.first.Run(ctx)
 }
 
@@ -190,7 +214,7 @@ func (s *session) step(ctx context.Context, ids, from []int32) error {
 		s.next.I32(of("at", i))[0], s.next.I32(of("used", i))[0] = int32(at), int32(at+1)
 		s.used++
 	}
-	s.last = s.next
+	s.last, s.fetched = s.next, false
 	return s.next.Run(ctx)
 }
 
