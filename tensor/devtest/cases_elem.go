@@ -70,6 +70,10 @@ func elemCases() []testCase {
 			k.out(b, "zeros", b.TopK(b.Scale(x, 0), top))
 			k.out(b, "NaN", b.TopK(k.few(b, "nan", 3, rows, c), top))
 			k.out(b, "mostly NaN", b.TopK(k.few(b, "nans", 90, rows, c), top))
+			if c > 20 {
+				y := b.Concat(2, k.few(b, "first", 30, rows, 20), k.in(b, "z", rows, c-20))
+				k.out(b, "NaN first", b.TopK(y, top))
+			}
 		})
 	}
 	add("TopK/of products", products, func(k *kit, b *graph.Builder) {
