@@ -39,7 +39,7 @@ func (d *Device) Arrange(ops []*graph.Op) []*graph.Op {
 	}
 	for _, op := range ops {
 		switch op.Attr.(type) { // small differences decide
-		case *graph.ArgMaxOp, *graph.NormalizerOp, *graph.SoftmaxOp:
+		case *graph.ArgMaxOp, *graph.TopKOp, *graph.NormalizerOp, *graph.SoftmaxOp:
 			op.In[0].Root().Half = false
 		case *graph.MultistepOp: // guidance multiplies them
 			op.In[2].Root().Half = false

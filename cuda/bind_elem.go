@@ -45,6 +45,6 @@ func (d *Device) embed(op *graph.Op, a *graph.EmbedOp) (graph.Step, error) {
 func (d *Device) gather(op *graph.Op, a *graph.GatherOp) (graph.Step, error) {
 	return launches(func(m *memory) {
 		slot := m.slot(func(_, row int) error { return fmt.Errorf("row %d of %d is outside", row, a.T) })
-		m.each("gather", a.B*a.C, args(m.view(op.Out), m.view(op.In[0])).Ptr(m.at(op.In[1]), m.faults).Int(a.T, a.C, slot))
+		m.each("gather", a.B*a.K*a.C, args(m.view(op.Out), m.view(op.In[0])).Ptr(m.at(op.In[1]), m.faults).Int(a.K, a.T, a.C, slot))
 	}), nil
 }

@@ -77,3 +77,11 @@ func (d *Device) argMax(op *graph.Op, a *graph.ArgMaxOp) (graph.Step, error) {
 		m.rows("arg_max", a.M, a.C, cux.Put(new(cux.Args).Ptr(m.at(op.Out)), m.view(op.In[0])).Int(a.M, a.C))
 	}), nil
 }
+
+func (d *Device) topK(op *graph.Op, a *graph.TopKOp) (graph.Step, error) {
+	return launches(func(m *memory) {
+		if a.M > 0 {
+			m.launch("top_k", cux.Grid{X: a.M}, cux.Put(new(cux.Args).Ptr(m.at(op.Out)), m.view(op.In[0])).Int(a.C, a.K))
+		}
+	}), nil
+}

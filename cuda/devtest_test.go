@@ -95,7 +95,7 @@ func TestLists(t *testing.T) {
 func TestReversed(t *testing.T) {
 	need(t)
 	t.Setenv("CUDA_EMU_REVERSE", "1")
-	devtest.Suite{Open: open(Options{}), Whole: true, Only: regexp.MustCompile("^(Large|Rows|Attention|GroupNorm|Conv2D/norm|Cache)")}.Run(t)
+	devtest.Suite{Open: open(Options{}), Whole: true, Only: regexp.MustCompile("^(Large|Rows|TopK|Attention|GroupNorm|Conv2D/norm|Cache)")}.Run(t)
 }
 
 func BenchmarkDevice(b *testing.B) {

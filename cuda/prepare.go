@@ -70,6 +70,8 @@ func (d *Device) Prepare(op *graph.Op) (graph.Step, error) {
 		return d.gather(op, a)
 	case *graph.ArgMaxOp:
 		return d.argMax(op, a)
+	case *graph.TopKOp:
+		return d.topK(op, a)
 	case *graph.ConcatOp:
 		return d.concat(op, a)
 	case *graph.SliceOp:

@@ -78,8 +78,8 @@ KERNEL(256) embed(Out y, const float *table, const int *ids, fault_t *faults, in
   y.put(i, table[(size_t)id * C + i % C]);
 }
 
-// y[b] = x[b, index[b]] for x [B,T,C].
-KERNEL(256) gather(Out y, In x, const int *index, fault_t *faults, int T, int C, int slot, int count) {
+// y[b,k] = x[b, index[b,k]] for x [B,T,C] and index [B,K].
+KERNEL(256) gather(Out y, In x, const int *index, fault_t *faults, int K, int T, int C, int slot, int count) {
   grid_wait();
   int i = blockIdx.x * 256 + threadIdx.x;
   if (i >= count) return;
@@ -88,5 +88,5 @@ KERNEL(256) gather(Out y, In x, const int *index, fault_t *faults, int T, int C,
     report(faults, slot, i / C, row);
     return;
   }
-  y.put(i, x[((size_t)(i / C) * T + row) * C + i % C]);
+  y.put(i, x[((size_t)(i / C / K) * T + row) * C + i % C]);
 }

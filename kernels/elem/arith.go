@@ -17,7 +17,13 @@ func (k *Kernel) AddRow(dst, x, row []float32) { eachRow(k.add, dst, x, row) }
 // MulRow multiplies every row of x by row.
 //
 // Shapes: dst and x [M,N], row [N]. Aliasing: dst may be x.
-func (k *Kernel) MulRow(dst, x, row []float32) { eachRow(k.mul, dst, x, row) }
+func (k *Kernel) MulRow(dst, x, row []float32) {
+	if len(row) == 1 {
+		k.Scale(dst, x, row[0])
+		return
+	}
+	eachRow(k.mul, dst, x, row)
+}
 
 // AddScalar sets dst = x + t. Aliasing: dst may be x.
 func (k *Kernel) AddScalar(dst, x []float32, t float32) { k.Affine(dst, x, 1, t) }

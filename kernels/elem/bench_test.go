@@ -60,9 +60,13 @@ func BenchmarkFunctions(b *testing.B) {
 
 func BenchmarkTopK(b *testing.B) {
 	k, x := bestKernel(b), normal(rng(1), make([]float32, 49408))
-	idx, val := make([]int, 5), make([]float32, 5)
-	b.SetBytes(4 * 49408)
-	for b.Loop() {
-		k.TopK(idx, val, x)
+	for _, n := range []int{5, 10, 128, 1024} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			idx := make([]int32, n)
+			b.SetBytes(4 * 49408)
+			for b.Loop() {
+				k.TopK(idx, x)
+			}
+		})
 	}
 }

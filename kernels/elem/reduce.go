@@ -30,45 +30,51 @@ func (k *Kernel) ArgMax(x []float32) int {
 	return -1
 }
 
-// TopK writes the k = len(idx) largest elements of x and their indices, the
-// largest first; of equal elements the one with the lower index comes first.
-// NaN counts as larger than anything, as in torch. It returns how many it
-// wrote: min(k, len(x)).
+// TopK writes the indices of the k = len(idx) largest elements of x, the largest
+// first, the lower index first among equals, and returns how many it wrote:
+// min(k, len(x)). A NaN is neither larger nor smaller than anything: among the
+// first k elements it keeps its place, so that those before it are sorted by
+// themselves and stay before it; a later one is left out.
 //
-// Shapes: idx and val [K]. The cost is one pass over x plus one insertion for
-// each of the about K·ln(len(x)/K) elements that enter the list.
-func (k *Kernel) TopK(idx []int, val, x []float32) int {
-	sameLen(len(val), len(idx))
+// The cost is one pass over x plus one insertion, of log k comparisons and a move
+// of up to k indices, for each of the about k·ln(len(x)/k) elements that enter.
+func (k *Kernel) TopK(idx []int32, x []float32) int {
 	top := min(len(idx), len(x))
-	if top == 0 {
-		return 0
-	}
+	first := 0 // of those that a NaN doesn't hold in place
 	for i := range top {
-		insert(idx[:i+1], val[:i+1], i, x[i])
-	}
-	for at := top; at < len(x); {
-		least := val[top-1]
-		if least != least {
-			break // k NaNs: nothing is larger
+		if x[i] != x[i] {
+			idx[i], first = int32(i), i+1
+		} else {
+			insert(idx[first:i+1], x, int32(i))
 		}
+	}
+	if first == top {
+		return top
+	}
+	for at := top; at < len(x); at++ {
+		least := x[idx[top-1]]
 		end := min(at+callLen, len(x))
-		j := k.findGreater(x[at:end], least)
-		at += j
-		if at < end {
-			insert(idx[:top], val[:top], at, x[at])
-			at++
+		if at += k.findGreater(x[at:end], least); at == end {
+			at--
+		} else if x[at] > least { // and no NaN
+			insert(idx[first:top], x, int32(at))
 		}
 	}
 	return top
 }
 
-// insert puts (i, v) in the list, sorted but for its last place, which is lost.
-func insert(idx []int, val []float32, i int, v float32) {
-	at := len(val) - 1
-	for ; at > 0 && (val[at-1] < v || v != v && val[at-1] == val[at-1]); at-- {
-		idx[at], val[at] = idx[at-1], val[at-1]
+// insert puts i in the list, sorted but for its last place, which is lost.
+func insert(idx []int32, x []float32, i int32) {
+	at, end := 0, len(idx)-1
+	for at < end {
+		if mid := (at + end) / 2; x[i] > x[idx[mid]] {
+			end = mid
+		} else {
+			at = mid + 1
+		}
 	}
-	idx[at], val[at] = i, v
+	copy(idx[at+1:], idx[at:])
+	idx[at] = i
 }
 
 // Sum returns the sum of the elements. Blocks of 4096 are summed in float32 in

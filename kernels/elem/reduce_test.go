@@ -70,30 +70,62 @@ func TestMaxAndArgMax(t *testing.T) {
 	})
 }
 
+// topKs are how many are asked for: few, many, more than there are.
+var topKs = []int{0, 1, 3, 5, 40, 300, 1024}
+
 func TestTopK(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	eachLevel(t, func(t *testing.T, k *Kernel) {
 		p := newPage(t, 4*(2*callLen+64))
 		for _, n := range lengths() {
-			for _, top := range []int{0, 1, 3, 5, 40} {
+			for _, top := range topKs {
 				x, r := p.floats(n, true), rng(n*100+top)
+				check := func(what string) {
+					want := ref.TopK(x, top)
+					idx := make([]int32, top)
+					require.Equal(t, len(want), k.TopK(idx, x))
+					for i, at := range want {
+						require.Equal(t, at, int(idx[i]), "%s: place %d of %d of %d", what, i, top, n)
+					}
+				}
+				normal(r, x)
+				check("normal numbers")
 				for i := range x {
 					x[i] = float32(r.IntN(1 + n/2)) // many ties
 				}
-				if n > 20 && top == 5 {
-					x[n-1], x[n/2] = float32(math.NaN()), float32(math.Inf(-1))
+				check("ties")
+				for i := range x {
+					x[i] = []float32{-inf, -1, float32(math.Copysign(0, -1)), 0, inf}[r.IntN(5)]
 				}
-				if n > 60 && top == 3 {
-					for _, i := range []int{50, 7, 33, 12} {
-						x[i] = float32(math.NaN())
-					}
+				check("infinities and zeros")
+				for range n / 20 {
+					x[r.IntN(n)] = nan
 				}
-				idx, val := make([]int, top), make([]float32, top)
-				got := k.TopK(idx, val, x)
-				require.Equal(t, ref.TopK(x, top), append([]int(nil), idx[:got]...), "%d of %d", top, n)
-				for i := range got {
-					sameBits(t, x[idx[i]:idx[i]+1], val[i:i+1])
+				check("NaN anywhere")
+				for i := range x {
+					x[i] = float32(i)
 				}
+				for i := min(n, top) - 1; i >= 0; i -= 7 {
+					x[i] = nan
+				}
+				check("NaN in the last place of the first ones")
 			}
 		}
 	})
+}
+
+func TestTopKByHand(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, c := range []struct {
+		x    []float32
+		k    int
+		want []int
+	}{
+		{[]float32{1, 3, 2, 3}, 3, []int{1, 3, 2}},
+		{[]float32{1, 2, nan, 3, 9, 4, nan}, 5, []int{1, 0, 2, 4, 5}},
+		{[]float32{1, nan, 9, 9}, 2, []int{0, 1}},
+		{[]float32{nan, 5}, 4, []int{0, 1}},
+	} {
+		require.Equal(t, c.want, ref.TopK(c.x, c.k))
+	}
 }

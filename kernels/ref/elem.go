@@ -1,5 +1,7 @@
 package ref
 
+import "slices"
+
 // GEGLU returns first*gelu(second) for rows of x [M,2N] that are first then
 // second.
 func GEGLU(x []float32, n int) []float64 {
@@ -13,19 +15,18 @@ func GEGLU(x []float32, n int) []float64 {
 }
 
 // TopK returns the indices of the k largest elements of x, the largest first,
-// the lower index first among equals, NaN before all.
+// the lower index first among equals. A NaN is neither larger nor smaller than
+// anything: among the first k elements it keeps its place, so that those before
+// it are sorted by themselves and stay before it; a later one is left out.
 func TopK(x []float32, k int) []int {
 	var idx []int
-	taken := make([]bool, len(x))
-	for range min(k, len(x)) {
-		best := -1
-		for i, v := range x {
-			if !taken[i] && (best < 0 || v > x[best] || v != v && x[best] == x[best]) {
-				best = i
-			}
+	for i, v := range x {
+		at := len(idx)
+		for at > 0 && v > x[idx[at-1]] {
+			at--
 		}
-		taken[best] = true
-		idx = append(idx, best)
+		idx = slices.Insert(idx, at, i)
+		idx = idx[:min(k, len(idx))]
 	}
 	return idx
 }

@@ -81,20 +81,23 @@ func (m *Model) beams(ctx context.Context, s *session, prefix []float32, n, p in
 	return out, nil
 }
 
-// rows are the scores that a step gave.
+// rows are the candidates that a step gave, the likeliest first.
 type rows struct {
+	tokens             []int32
 	logits, normalizer []float32
-	vocab              int
+	per                int
 }
 
 func rowsOf(s *session) rows {
-	return rows{s.last.F32("logits"), s.last.F32("normalizer"), s.last.Shape("logits")[1]}
+	return rows{s.last.I32("tokens"), s.last.F32("logits"), s.last.F32("normalizer"), s.last.Shape("tokens")[1]}
 }
 
-// row returns a row's logits and the log of its normaliser. Log-probabilities
-// are taken in float64: near-ties of beams differ in the sixth digit.
-func (r rows) row(i int) (logits []float32, lse float64) {
-	return r.logits[i*r.vocab : (i+1)*r.vocab], float64(r.normalizer[2*i]) + math.Log(float64(r.normalizer[2*i+1]))
+// row returns a row's candidates, their logits and the log of the whole vocabulary's
+// normaliser. Log-probabilities are taken in float64: near-ties of beams differ in the
+// sixth digit.
+func (r rows) row(i int) (tokens []int32, logits []float32, lse float64) {
+	lo, hi := i*r.per, (i+1)*r.per
+	return r.tokens[lo:hi], r.logits[lo:hi], float64(r.normalizer[2*i]) + math.Log(float64(r.normalizer[2*i+1]))
 }
 
 // finished reports whether the search has all it wants.
@@ -120,9 +123,9 @@ func (q *search) advance(r rows, base int, ids, from []int32) {
 			all = append(all, candidate{i, int32(q.o.EOS), b.score, b.score / float64(len(b.tokens))})
 			continue
 		}
-		logits, lse := r.row(base + i)
-		for _, t := range topK(logits, 2*k) {
-			c := candidate{beam: i, token: int32(t), score: b.score + float64(logits[t]) - lse}
+		tokens, logits, lse := r.row(base + i)
+		for j, t := range tokens {
+			c := candidate{beam: i, token: t, score: b.score + float64(logits[j]) - lse}
 			c.rank = c.score
 			if q.o.Rank == Mean {
 				c.rank /= float64(len(b.tokens) + 1)
@@ -172,23 +175,4 @@ func (q *search) result() []Sequence {
 	}
 	slices.SortStableFunc(out, func(a, b Sequence) int { return cmp.Compare(b.Score, a.Score) })
 	return out[:min(len(out), q.o.Beams)]
-}
-
-// topK returns the indices of the k largest values, largest first, the lower
-// index first among equal ones.
-func topK(x []float32, k int) []int {
-	k = min(k, len(x))
-	top := make([]int, 0, k+1)
-	for i, v := range x {
-		if len(top) == k && !(v > x[top[k-1]]) {
-			continue
-		}
-		at := len(top)
-		for at > 0 && v > x[top[at-1]] {
-			at--
-		}
-		top = slices.Insert(top, at, i)
-		top = top[:min(len(top), k)]
-	}
-	return top
 }

@@ -3,6 +3,8 @@ package decoder
 import (
 	"context"
 	"fmt"
+
+	"syntic/tensor/graph"
 )
 
 // Options say how tokens are chosen. The zero value of the rest is greedy
@@ -28,7 +30,8 @@ type Sequence struct {
 
 // Generate continues n prefixes. Shapes: prefix [n,P,D]. The result holds, for
 // each prefix, the beams best first, or the one text of the other methods.
-// Errors: a P+Max that the model has no positions for.
+// Errors: a P+Max that the model has no positions for; more than 512 beams (of 1024 tokens
+// or more).
 func (m *Model) Generate(ctx context.Context, prefix []float32, n, p int, o Options) ([][]Sequence, error) {
 	if n < 1 || p < 1 || len(prefix) != n*p*m.cfg.Width {
 		return nil, fmt.Errorf("decoder: %d prefix values aren't %d×%d vectors of %d", len(prefix), n, p, m.cfg.Width)
@@ -49,14 +52,23 @@ func (m *Model) Generate(ctx context.Context, prefix []float32, n, p int, o Opti
 // ranked reports whether several texts of one picture compete.
 func (o *Options) ranked() bool { return o.Beams > 1 || o.Rank == Finished }
 
+// open reports whether a sampled token may be one that isn't among a row's candidates.
+func (o *Options) open(vocab int) bool {
+	return o.TopK <= 0 || o.TopK > graph.MaxTopK || o.TopK >= vocab
+}
+
 // key returns the shape of the session that Generate needs.
 func (m *Model) key(n, p int, o Options) sessionKey {
-	k := sessionKey{n, p, p + o.Max, greedy}
-	if o.Temperature > 0 || o.ranked() {
-		k.mode = ranked
-	}
-	if o.Temperature <= 0 && o.ranked() {
-		k.rows *= max(o.Beams, 1)
+	k := sessionKey{n, p, p + o.Max, 0}
+	switch {
+	case o.Temperature > 0 && o.open(m.cfg.Vocab):
+		k.candidates = all
+	case o.Temperature > 0:
+		k.candidates = o.TopK
+	case o.ranked():
+		beams := max(o.Beams, 1)
+		k.rows *= beams
+		k.candidates = min(2*beams, m.cfg.Vocab) // half of them may end their texts
 	}
 	return k
 }
@@ -72,7 +84,15 @@ func (m *Model) Plan(n, p int, o Options) (arena, states int, err error) {
 	for _, t := range s.states {
 		states += 4 * t.Shape.Elems()
 	}
-	return s.first.ArenaBytes() + s.next.ArenaBytes(), states, nil
+	arena = s.first.ArenaBytes() + s.next.ArenaBytes()
+	if k.candidates == all {
+		p, err := m.whole(s)
+		if err != nil {
+			return 0, 0, err
+		}
+		arena += p.ArenaBytes()
+	}
+	return arena, states, nil
 }
 
 func (m *Model) greedy(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {

@@ -10,6 +10,10 @@ import (
 // sample draws each text with a generator of its own, seeded by Options.Seed
 // alone, so that a text depends neither on the others nor on its place.
 func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {
+	if o.open(m.cfg.Vocab) {
+		cold := float32(1 / o.Temperature)
+		s.first.F32("coldness")[0], s.next.F32("coldness")[0] = cold, cold
+	}
 	if err := s.start(ctx, prefix); err != nil {
 		return nil, err
 	}
@@ -29,13 +33,16 @@ func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int,
 			if over[i] {
 				continue
 			}
-			logits, lse := r.row(i)
-			token := draw(logits, o, draws[i].Float64())
+			token, logit, err := m.drawRow(ctx, s, r, i, o, draws[i].Float64())
+			if err != nil {
+				return nil, err
+			}
+			_, _, lse := r.row(i)
 			seq := &out[i][0]
-			seq.Tokens = append(seq.Tokens, int32(token))
-			seq.Score += float64(logits[token]) - lse
-			ids[i] = int32(token)
-			if over[i] = token == o.EOS; !over[i] {
+			seq.Tokens = append(seq.Tokens, token)
+			seq.Score += float64(logit) - lse
+			ids[i] = token
+			if over[i] = int(token) == o.EOS; !over[i] {
 				open++
 			}
 		}
@@ -48,8 +55,39 @@ func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int,
 	}
 }
 
-// draw picks a token: u in [0,1) is the position in the cumulative probability
-// of the allowed tokens, likeliest first.
+// drawRow picks row i's token. Where the candidates leave open which it is, it is drawn from
+// all logits.
+func (m *Model) drawRow(ctx context.Context, s *session, r rows, i int, o Options, u float64) (token int32, logit float32, err error) {
+	tokens, logits, _ := r.row(i)
+	p, low := exponentials(logits, o.Temperature)
+	high, open := low, o.open(m.cfg.Vocab)
+	switch {
+	case open && 0 < o.TopK && o.TopK < m.cfg.Vocab:
+		low, high = 0, math.Inf(1) // nothing is known of what a longer list sums to
+	case open:
+		heated := s.last.F32("heated")
+		low, high = around(float64(heated[2*i+1]), float64(heated[2*i]), m.cfg.Vocab)
+	}
+	if at := pick(p, open, low, high, o, u); at >= 0 {
+		return tokens[at], logits[at], nil
+	}
+	if logits, err = m.rowLogits(ctx, s, i); err != nil {
+		return 0, 0, err
+	}
+	at := draw(logits, o, u)
+	return int32(at), logits[at], nil
+}
+
+// around bounds the sum of exp((x-max)/T) over a row of so many tokens, given what a
+// device makes of it and max/T. Devices round x/T to the last place of numbers up to
+// max/T and add up to 1/256 of the terms in turn; the rounding of exponentials and
+// differences, weighted by the terms, stays below 128 units.
+func around(sum, top float64, vocab int) (low, high float64) {
+	e := (2*math.Abs(top) + float64(vocab)/256 + 128) * 0x1p-24
+	return sum * (1 - e), sum * (1 + e)
+}
+
+// draw picks a token of a whole row.
 func draw(logits []float32, o Options, u float64) int {
 	var order []int
 	if o.TopK > 0 && o.TopK < len(logits) {
@@ -57,29 +95,65 @@ func draw(logits []float32, o Options, u float64) int {
 	} else {
 		order = sorted(logits)
 	}
-	top := float64(logits[order[0]])
-	p := make([]float64, len(order))
-	sum := 0.0
+	ranked := make([]float32, len(order))
 	for i, t := range order {
-		p[i] = math.Exp((float64(logits[t]) - top) / o.Temperature)
+		ranked[i] = logits[t]
+	}
+	p, sum := exponentials(ranked, o.Temperature)
+	return order[pick(p, false, sum, sum, o, u)]
+}
+
+// exponentials returns exp((x-x[0])/t) and their sum.
+func exponentials(x []float32, t float64) (p []float64, sum float64) {
+	p = make([]float64, len(x))
+	for i, v := range x {
+		p[i] = math.Exp((float64(v) - float64(x[0])) / t)
 		sum += p[i]
 	}
+	return p, sum
+}
+
+// pick returns a token's place, given p of the likeliest tokens, in order: u in [0,1) is
+// the position in the cumulative probability of the allowed tokens. With rest there are
+// others, unlikelier; low and high bound the sum over all. It is the place that the p of
+// all tokens would give, or -1 where it depends on more than these and the bounds.
+func pick(p []float64, rest bool, low, high float64, o Options, u float64) int {
 	if o.TopP > 0 && o.TopP < 1 {
-		kept := 0.0
-		for i := range p {
-			if kept += p[i]; kept >= o.TopP*sum {
-				p, sum = p[:i+1], kept
-				break
-			}
+		n, kept := nucleus(p, o.TopP*low)
+		if most, _ := nucleus(p, o.TopP*high); rest && (n > len(p) || n != most) {
+			return -1
+		}
+		if n <= len(p) {
+			p, rest, low, high = p[:n], false, kept, kept
 		}
 	}
-	u *= sum
-	for i := range p {
-		if u -= p[i]; u < 0 {
-			return order[i]
+	at := fall(p, u*low)
+	if rest && (at == len(p) || at != fall(p, u*high)) {
+		return -1
+	}
+	return min(at, len(p)-1)
+}
+
+// nucleus returns how many of p sum to least or more, and their sum; one more than there
+// are where all don't.
+func nucleus(p []float64, least float64) (n int, sum float64) {
+	for i, v := range p {
+		if sum += v; sum >= least {
+			return i + 1, sum
 		}
 	}
-	return order[len(p)-1]
+	return len(p) + 1, sum
+}
+
+// fall returns which of p, laid end to end, holds the position u; how many there are
+// where none does.
+func fall(p []float64, u float64) int {
+	for i, v := range p {
+		if u -= v; u < 0 {
+			return i
+		}
+	}
+	return len(p)
 }
 
 // sorted returns all indices, the largest value first.
@@ -98,4 +172,23 @@ func sorted(x []float32) []int {
 		return 0
 	})
 	return order
+}
+
+// topK returns the indices of the k largest values, largest first, the lower
+// index first among equal ones.
+func topK(x []float32, k int) []int {
+	k = min(k, len(x))
+	top := make([]int, 0, k+1)
+	for i, v := range x {
+		if len(top) == k && !(v > x[top[k-1]]) {
+			continue
+		}
+		at := len(top)
+		for at > 0 && v > x[top[at-1]] {
+			at--
+		}
+		top = slices.Insert(top, at, i)
+		top = top[:min(len(top), k)]
+	}
+	return top
 }

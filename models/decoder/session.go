@@ -10,19 +10,15 @@ import (
 	"syntic/tensor/graph"
 )
 
-// mode is what a step hands to the host.
-type mode uint8
-
-const (
-	greedy mode = iota // the likeliest token of each row
-	ranked             // logits with their normaliser; rows may change places
-)
-
 // sessionKey is the shape of a decoding run.
 type sessionKey struct {
 	rows, prefix, length int
-	mode                 mode
+	candidates           int // tokens per row that compete: 0 is the likeliest alone, all the whole vocabulary
 }
+
+// all lets every token be a candidate: the host gets the likeliest ones, and what tells
+// whether they decide.
+const all = -1
 
 // session holds the caches of a fixed number of rows and the two programs that
 // fill them: one reads the prefix, the other one token per row, and where decoding is
@@ -32,9 +28,12 @@ type session struct {
 	first  *graph.Program
 	next   *graph.Program
 	last   *graph.Program // whichever ran last
+	whole  *graph.Program // all logits of its rows; nil until some are needed
 	ahead  int            // tokens that next makes
 	most   int            // the last position there is
 	used   int            // positions filled
+
+	fetched bool // whole ran after last
 }
 
 // maxSessions is how many shapes stay ready; their caches are the larger part.
@@ -44,6 +43,9 @@ func (m *Model) session(key sessionKey) (*session, error) {
 	// The last token is never read back, so it needs no position.
 	if tokens, most := key.length-key.prefix, m.cfg.Positions-key.prefix+1; tokens < 1 || tokens > most {
 		return nil, fmt.Errorf("decoder: %d tokens after a prefix of %d are asked for; the model has %d positions, so 1 to %d are possible", tokens, key.prefix, m.cfg.Positions, most)
+	}
+	if key.candidates > graph.MaxTopK {
+		return nil, fmt.Errorf("decoder: %d candidates a text are asked for, two a beam; %d are possible, so at most %d beams", key.candidates, graph.MaxTopK, graph.MaxTopK/2)
 	}
 	if i := slices.Index(m.recent, key); i >= 0 {
 		m.recent = append(slices.Delete(m.recent, i, i+1), key)
@@ -55,7 +57,7 @@ func (m *Model) session(key sessionKey) (*session, error) {
 		}
 	}
 	s := &session{ahead: 1, most: min(key.length, m.cfg.Positions) - 1}
-	if runs := key.length - key.prefix - 1; key.mode == greedy && runs > 0 {
+	if runs := key.length - key.prefix - 1; key.candidates == 0 && runs > 0 {
 		runs = (runs + m.dev.Ahead() - 1) / m.dev.Ahead()
 		s.ahead = (key.length - key.prefix - 1 + runs - 1) / runs
 	}
@@ -78,7 +80,11 @@ func (m *Model) evict() error {
 	s := m.sessions[m.recent[0]]
 	delete(m.sessions, m.recent[0])
 	m.recent = m.recent[1:]
-	return errors.Join(s.first.Close(), s.next.Close())
+	errs := []error{s.first.Close(), s.next.Close()}
+	if s.whole != nil {
+		errs = append(errs, s.whole.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // recordFirst records the reading of the prefix: every position attends to
@@ -109,19 +115,19 @@ func (m *Model) recordNext(b *graph.Builder, key sessionKey, s *session) {
 }
 
 // recordStep records step i: a token per row at position at, attending to the used
-// positions of the cache. In ranked mode row r first takes over the cache of row
-// from[r].
+// positions of the cache. Where tokens compete, row r first takes over the cache of
+// row from[r].
 func (m *Model) recordStep(b *graph.Builder, key sessionKey, states []*graph.State, ids graph.Value, i int) graph.Value {
 	d := m.cfg.Width
 	at, used := b.InputI32(of("at", i), 1), b.InputI32(of("used", i), 1)
 	var from graph.Value
-	if key.mode == ranked {
+	if key.candidates != 0 {
 		from = b.InputI32("from", key.rows)
 	}
 	x := b.Add(m.Core.Token.Forward(b, ids), m.Core.Position.Forward(b, at))
 	for i, k := range m.Core.Blocks {
 		x = k.forward(b, x, m.cfg.act, func(qkv graph.Value) graph.Value {
-			if key.mode == ranked {
+			if key.candidates != 0 {
 				b.CacheSelect(states[i], from, at)
 			}
 			cache := b.CacheWrite(states[i], qkv, d, at)
@@ -137,15 +143,53 @@ func of(name string, i int) string { return name + strconv.Itoa(i) }
 // finish records the output layer over step i's x [rows,1,D] and returns the tokens
 // where it chooses them.
 func (m *Model) finish(b *graph.Builder, x graph.Value, key sessionKey, i int) graph.Value {
-	logits := b.Reshape(m.logits(b, x), key.rows, m.cfg.Vocab)
-	if key.mode == greedy {
+	n, vocab, most := key.rows, m.cfg.Vocab, key.candidates
+	logits := b.Reshape(m.logits(b, x), n, vocab)
+	if most == 0 {
 		token := b.ArgMax(logits)
 		b.Output(of("token", i), token)
 		return token
 	}
+	column := b.Reshape(logits, n, vocab, 1)
+	if most == all {
+		most = min(vocab, graph.MaxTopK)
+		b.Output("hidden", b.Reshape(x, n, m.cfg.Width))
+		b.Output("heated", b.Normalizer(b.Reshape(b.Mul(column, b.Input("coldness", 1)), n, vocab)))
+	}
+	top := b.Output("tokens", b.TopK(logits, most))
+	b.Output("logits", b.Gather(column, top))
 	b.Output("normalizer", b.Normalizer(logits))
-	b.Output("logits", logits)
 	return graph.Value{}
+}
+
+// whole returns the program that makes all logits of every row from the hidden states.
+func (m *Model) whole(s *session) (*graph.Program, error) {
+	if s.whole == nil {
+		var err error
+		if s.whole, err = graph.Build(m.dev, func(b *graph.Builder) {
+			b.Output("logits", m.logits(b, b.Input("hidden", s.states[0].Shape[0], 1, m.cfg.Width)))
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return s.whole, nil
+}
+
+// rowLogits returns all logits of a row of the last program, which are fetched when a row's
+// are first asked for.
+func (m *Model) rowLogits(ctx context.Context, s *session, row int) ([]float32, error) {
+	p, err := m.whole(s)
+	if err != nil {
+		return nil, err
+	}
+	if !s.fetched {
+		copy(p.F32("hidden"), s.last.F32("hidden"))
+		if err := p.Run(ctx); err != nil {
+			return nil, err
+		}
+		s.fetched = true
+	}
+	return p.F32("logits")[row*m.cfg.Vocab:][:m.cfg.Vocab], nil
 }
 
 // start reads the prefix [rows,P,D].
@@ -153,7 +197,7 @@ func (s *session) start(ctx context.Context, prefix []float32) error {
 	copy(s.first.F32("prefix"), prefix)
 	s.first.I32("at")[0] = 0
 	s.used = s.first.Shape("prefix")[1]
-	s.last = s.first
+	s.last, s.fetched = s.first, false
 	return s.first.Run(ctx)
 }
 
@@ -170,7 +214,7 @@ func (s *session) step(ctx context.Context, ids, from []int32) error {
 		s.next.I32(of("at", i))[0], s.next.I32(of("used", i))[0] = int32(at), int32(at+1)
 		s.used++
 	}
-	s.last = s.next
+	s.last, s.fetched = s.next, false
 	return s.next.Run(ctx)
 }
 

@@ -83,11 +83,11 @@ func (d *Device) gather(op *graph.Op, a *graph.GatherOp) (graph.Step, error) {
 	return &step{bind: func(m *memory, _ []float32) run {
 		dst, x, index := m.f32(op.Out), m.f32(op.In[0]), m.i32(op.In[1])
 		return func() error {
-			for b, i := range index {
+			for n, i := range index {
 				if i < 0 || int(i) >= a.T {
 					return fmt.Errorf("row %d of %d is outside", i, a.T)
 				}
-				copy(dst[b*a.C:][:a.C], x[(b*a.T+int(i))*a.C:])
+				copy(dst[n*a.C:][:a.C], x[(n/a.K*a.T+int(i))*a.C:])
 			}
 			return nil
 		}
@@ -100,6 +100,18 @@ func (d *Device) argMax(op *graph.Op, a *graph.ArgMaxOp) (graph.Step, error) {
 		split := elem.NewSplit(d.pool, a.M, max(1, elem.ChunkLen/a.C), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				dst[i] = int32(d.table.Elem.ArgMax(x[i*a.C : (i+1)*a.C]))
+			}
+		})
+		return func() error { split.Run(); return nil }
+	}}, nil
+}
+
+func (d *Device) topK(op *graph.Op, a *graph.TopKOp) (graph.Step, error) {
+	return &step{bind: func(m *memory, _ []float32) run {
+		dst, x := m.i32(op.Out), m.f32(op.In[0])
+		split := elem.NewSplit(d.pool, a.M, max(1, elem.ChunkLen/a.C), func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				d.table.Elem.TopK(dst[i*a.K:(i+1)*a.K], x[i*a.C:(i+1)*a.C])
 			}
 		})
 		return func() error { split.Run(); return nil }

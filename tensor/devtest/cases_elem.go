@@ -46,6 +46,7 @@ func elemCases() []testCase {
 		})
 		add(fmt.Sprintf("Gather/%d", c), 0, func(k *kit, b *graph.Builder) {
 			k.out(b, "y", b.Gather(k.in(b, "x", 7, c), k.ids(b, "index", 7)))
+			k.out(b, "several", b.Gather(k.in(b, "z", 7, c), k.ids(b, "indices", 7, 5)))
 		})
 	}
 	add("Embed/halves", 0, func(k *kit, b *graph.Builder) {
@@ -57,6 +58,27 @@ func elemCases() []testCase {
 	})
 	add("ArgMax/as ids", 0, func(k *kit, b *graph.Builder) {
 		k.out(b, "y", b.Embed(b.ArgMax(k.in(b, "x", 4, 29)), k.weight("table", 29, 11)))
+	})
+	for _, s := range [][3]int{{3, 1, 1}, {3, 7, 7}, {1, 67, 1}, {5, 257, 10}, {2, 1023, 300}, {3, 1025, 1024}, {1, 5003, 1024}, {1, 9973, 10}, {13, 1100, 4}} {
+		rows, c, top := s[0], s[1], s[2]
+		add(fmt.Sprintf("TopK/%d of %dx%d", top, rows, c), 0, func(k *kit, b *graph.Builder) {
+			x := k.in(b, "x", rows, c)
+			y := b.TopK(x, top)
+			k.out(b, "y", y)
+			k.out(b, "elements", b.Gather(b.Reshape(x, k.n*rows, c, 1), b.Reshape(y, k.n*rows, top)))
+			k.out(b, "ties", b.TopK(k.few(b, "few", 0, rows, c), top))
+			k.out(b, "zeros", b.TopK(b.Scale(x, 0), top))
+			k.out(b, "NaN", b.TopK(k.few(b, "nan", 3, rows, c), top))
+			k.out(b, "mostly NaN", b.TopK(k.few(b, "nans", 90, rows, c), top))
+			if c > 20 {
+				y := b.Concat(2, k.few(b, "first", 30, rows, 20), k.in(b, "z", rows, c-20))
+				k.out(b, "NaN first", b.TopK(y, top))
+			}
+		})
+	}
+	add("TopK/of products", products, func(k *kit, b *graph.Builder) {
+		x := b.Linear(k.in(b, "x", 16), k.weight("w", 1500, 16), graph.LinearOpts{})
+		k.out(b, "y", b.Gather(b.Reshape(x, k.n, 1500, 1), b.TopK(x, 10)))
 	})
 	return all
 }

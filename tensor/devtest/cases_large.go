@@ -56,6 +56,7 @@ func largeCases() []testCase {
 	add("Normalizer", 1e-6, func(k *kit, b *graph.Builder) graph.Value { return b.Normalizer(rows(k, b)) })
 	add("L2Norm", 1e-6, func(k *kit, b *graph.Builder) graph.Value { return b.L2Norm(rows(k, b)) })
 	add("ArgMax", 0, func(k *kit, b *graph.Builder) graph.Value { return b.ArgMax(rows(k, b)) })
+	add("TopK", 0, func(k *kit, b *graph.Builder) graph.Value { return b.TopK(rows(k, b), 10) })
 	add("Add", 1e-7, func(k *kit, b *graph.Builder) graph.Value { return b.Add(rows(k, b), k.in(b, "y", 301, 517)) })
 	add("Mul by a row", 1e-7, func(k *kit, b *graph.Builder) graph.Value {
 		return b.Mul(rows(k, b), b.Const(uniform(stream("const"), 517), 517))

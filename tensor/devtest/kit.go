@@ -172,6 +172,25 @@ func (k *kit) in(b *graph.Builder, name string, shape ...int) graph.Value {
 	return b.Input(name, append([]int{k.n}, shape...)...)
 }
 
+// few records an input [n, shape...] of few values: ties, zeros of both signs,
+// infinities, and NaNs where so many of a hundred are wanted.
+func (k *kit) few(b *graph.Builder, name string, nans int, shape ...int) graph.Value {
+	n := tensor.Shape(shape).Elems()
+	inf := float32(math.Inf(1))
+	values := []float32{-inf, -1, float32(math.Copysign(0, -1)), 0, 0.5, inf}
+	k.inputs = append(k.inputs, input{name, k.items(name, k.n, func(next func() uint64) []float32 {
+		v := make([]float32, n)
+		for i := range v {
+			v[i] = values[next()%uint64(len(values))]
+			if next()%100 < uint64(nans) {
+				v[i] = float32(math.NaN())
+			}
+		}
+		return v
+	}), false})
+	return b.Input(name, append([]int{k.n}, shape...)...)
+}
+
 // made records an input as an operation's result: devices that keep those in halves
 // then read halves.
 func (k *kit) made(b *graph.Builder, name string, shape ...int) graph.Value {

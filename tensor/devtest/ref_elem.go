@@ -46,7 +46,7 @@ func evaluateElem(op *graph.Op) eval {
 		}
 	case *graph.GatherOp:
 		return func(m *refMemory, out []float32) error {
-			return pick(out, m.f32(in[0]), a.C, a.T, m.i32(in[1]), func(i int) int { return i * a.T })
+			return pick(out, m.f32(in[0]), a.C, a.T, m.i32(in[1]), func(i int) int { return i / a.K * a.T })
 		}
 	case *graph.ArgMaxOp:
 		return func(m *refMemory, out []float32) error {
@@ -59,6 +59,16 @@ func evaluateElem(op *graph.Op) eval {
 					}
 				}
 				int32s(out)[i] = int32(best)
+			}
+			return nil
+		}
+	case *graph.TopKOp:
+		return func(m *refMemory, out []float32) error {
+			x := m.f32(in[0])
+			for i := range a.M {
+				for k, at := range ref.TopK(x[i*a.C:(i+1)*a.C], a.K) {
+					int32s(out)[i*a.K+k] = int32(at)
+				}
 			}
 			return nil
 		}

@@ -1,6 +1,10 @@
 package graph
 
-import "syntic/tensor"
+import (
+	"fmt"
+
+	"syntic/tensor"
+)
 
 // UnaryOp is Out = Act(Scale·x). In: x.
 type UnaryOp struct {
@@ -108,21 +112,23 @@ func (b *Builder) Embed(ids Value, table *Param) Value {
 	return b.emit(a, F32, append(ids.Shape().Clone(), a.C), ids.n, b.param(table))
 }
 
-// GatherOp picks one row of each batch item: Out[b] = x[b, index[b]].
-// In: x [B,T,C], index (I32 [B]).
-type GatherOp struct{ B, T, C int }
+// GatherOp picks K rows of each batch item: Out[b,k] = x[b, index[b,k]].
+// In: x [B,T,C], index (I32 [B,K]).
+type GatherOp struct{ B, K, T, C int }
 
 // Kind implements Attr.
 func (*GatherOp) Kind() string { return "Gather" }
 
-// Gather returns row index[b] of each x[b]. Shapes: x [B,T,C], index [B], the
-// result [B,C]. An index outside [0,T) gives an error at run time.
+// Gather returns row index[b] of each x[b], or several. Shapes: x [B,T,C], index
+// [B] or [B,K], the result [B,C] or [B,K,C]. An index outside [0,T) gives an error
+// at run time.
 func (b *Builder) Gather(x, index Value) Value {
-	if len(x.Shape()) != 3 || index.n.Type != I32 || !index.Shape().Equal(tensor.Shape{x.Dim(0)}) {
-		fail("", "Gather", "rows and indices don't fit", x.Shape(), index.Shape())
+	s := index.Shape()
+	if len(x.Shape()) != 3 || index.n.Type != I32 || len(s) < 1 || len(s) > 2 || s[0] != x.Dim(0) {
+		fail("", "Gather", "rows and indices don't fit", x.Shape(), s)
 	}
-	a := &GatherOp{B: x.Dim(0), T: x.Dim(1), C: x.Dim(2)}
-	return b.emit(a, F32, tensor.Shape{a.B, a.C}, x.n, index.n)
+	a := &GatherOp{B: x.Dim(0), K: s[1:].Elems(), T: x.Dim(1), C: x.Dim(2)}
+	return b.emit(a, F32, append(s.Clone(), a.C), x.n, index.n)
 }
 
 // ArgMaxOp is the index of the largest element of each row of [M,C], the first
@@ -136,4 +142,30 @@ func (*ArgMaxOp) Kind() string { return "ArgMax" }
 func (b *Builder) ArgMax(x Value) Value {
 	s := x.Shape()
 	return b.emit(&ArgMaxOp{M: s.Rows(), C: s.Last()}, I32, s[:len(s)-1], x.n)
+}
+
+// MaxTopK bounds how many TopK finds in a row.
+const MaxTopK = 1024
+
+// TopKOp is the indices of the K largest elements of each row of [M,C]. In: x. The
+// result is I32 [M,K].
+type TopKOp struct{ M, C, K int }
+
+// Kind implements Attr.
+func (*TopKOp) Kind() string { return "TopK" }
+
+// TopK returns the indices of the k largest elements over the last dimension, the
+// largest first, the lower index first among equals. A NaN is neither larger nor
+// smaller than anything: among the first k elements of a row it keeps its place, so
+// that those before it are sorted by themselves and stay before it; a later one is
+// left out. Shapes: x [...,C], the result [...,k], 1 ≤ k ≤ min(C, MaxTopK). Gather
+// of x [M,C,1] has the elements.
+func (b *Builder) TopK(x Value, k int) Value {
+	s := x.Shape().Clone()
+	a := &TopKOp{M: s.Rows(), C: s.Last(), K: k}
+	if k < 1 || k > min(a.C, MaxTopK) {
+		fail("", "TopK", fmt.Sprintf("%d of %d elements are asked for; 1 to %d are possible", k, a.C, min(a.C, MaxTopK)), s)
+	}
+	s[len(s)-1] = k
+	return b.emit(a, I32, s, x.n)
 }

@@ -14,7 +14,7 @@ type Type uint8
 const (
 	// F32 activations are what every model computes in.
 	F32 Type = iota
-	// I32 activations are token ids, positions and arg-max results.
+	// I32 activations are token ids, positions and where the largest elements are.
 	I32
 )
 
