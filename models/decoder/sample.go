@@ -89,11 +89,9 @@ func around(sum, top float64, vocab int) (low, high float64) {
 
 // draw picks a token of a whole row.
 func draw(logits []float32, o Options, u float64) int {
-	var order []int
-	if o.TopK > 0 && o.TopK < len(logits) {
-		order = topK(logits, o.TopK)
-	} else {
-		order = sorted(logits)
+	order := sorted(logits)
+	if o.TopK > 0 && o.TopK < len(order) {
+		order = order[:o.TopK]
 	}
 	ranked := make([]float32, len(order))
 	for i, t := range order {
@@ -172,23 +170,4 @@ func sorted(x []float32) []int {
 		return 0
 	})
 	return order
-}
-
-// topK returns the indices of the k largest values, largest first, the lower
-// index first among equal ones.
-func topK(x []float32, k int) []int {
-	k = min(k, len(x))
-	top := make([]int, 0, k+1)
-	for i, v := range x {
-		if len(top) == k && !(v > x[top[k-1]]) {
-			continue
-		}
-		at := len(top)
-		for at > 0 && v > x[top[at-1]] {
-			at--
-		}
-		top = slices.Insert(top, at, i)
-		top = top[:min(len(top), k)]
-	}
-	return top
 }
