@@ -11,8 +11,8 @@ import (
 // alone, so that a text depends neither on the others nor on its place.
 func (m *Model) sample(ctx context.Context, s *session, prefix []float32, n int, o Options) ([][]Sequence, error) {
 	if o.open(m.cfg.Vocab) {
-		cold := float32(1 / o.Temperature)
-		s.first.F32("coldness")[0], s.next.F32("coldness")[0] = cold, cold
+		inverse := float32(1 / o.Temperature)
+		s.first.F32("inverse temperature")[0], s.next.F32("inverse temperature")[0] = inverse, inverse
 	}
 	if err := s.start(ctx, prefix); err != nil {
 		return nil, err
@@ -65,8 +65,8 @@ func (m *Model) drawRow(ctx context.Context, s *session, r rows, i int, o Option
 	case open && 0 < o.TopK && o.TopK < m.cfg.Vocab:
 		low, high = 0, math.Inf(1) // nothing is known of what a longer list sums to
 	case open:
-		heated := s.last.F32("heated")
-		low, high = around(float64(heated[2*i+1]), float64(heated[2*i]), m.cfg.Vocab)
+		tempered := s.last.F32("normalizer at temperature")
+		low, high = around(float64(tempered[2*i+1]), float64(tempered[2*i]), m.cfg.Vocab)
 	}
 	if at := pick(p, open, low, high, o, u); at >= 0 {
 		return tokens[at], logits[at], nil

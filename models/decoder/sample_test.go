@@ -61,7 +61,7 @@ func TestWholeRows(t *testing.T) {
 	require.NoError(t, err)
 	ids := []int32{5, 900, 1499}
 	for _, temperature := range []float64{1, 0.2, 0.01, 4} {
-		s.first.F32("coldness")[0], s.next.F32("coldness")[0] = float32(1/temperature), float32(1/temperature)
+		s.first.F32("inverse temperature")[0], s.next.F32("inverse temperature")[0] = float32(1/temperature), float32(1/temperature)
 		require.NoError(t, s.start(bg, prefixes(3, 2, 16)))
 		for step := range 3 {
 			r := rowsOf(s)
@@ -78,8 +78,8 @@ func TestWholeRows(t *testing.T) {
 				for _, v := range logits {
 					sum += math.Exp((float64(v) - float64(top[0])) / temperature)
 				}
-				heated := s.last.F32("heated")
-				low, high := around(float64(heated[2*i+1]), float64(heated[2*i]), len(logits))
+				tempered := s.last.F32("normalizer at temperature")
+				low, high := around(float64(tempered[2*i+1]), float64(tempered[2*i]), len(logits))
 				require.Less(t, low, sum, "temperature %v, step %d", temperature, step)
 				require.Greater(t, high, sum)
 				require.Less(t, high-low, 1e-3*sum)

@@ -154,7 +154,7 @@ func (m *Model) finish(b *graph.Builder, x graph.Value, key sessionKey, i int) g
 	if most == all {
 		most = min(vocab, graph.MaxTopK)
 		b.Output("hidden", b.Reshape(x, n, m.cfg.Width))
-		b.Output("heated", b.Normalizer(b.Reshape(b.Mul(column, b.Input("coldness", 1)), n, vocab)))
+		b.Output("normalizer at temperature", b.Normalizer(b.Reshape(b.Mul(column, b.Input("inverse temperature", 1)), n, vocab)))
 	}
 	top := b.Output("tokens", b.TopK(logits, most))
 	b.Output("logits", b.Gather(column, top))
