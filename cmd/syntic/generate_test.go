@@ -133,6 +133,19 @@ func TestGenerateInterrupted(t *testing.T) {
 	}
 }
 
+// TestGenerateReportsWriting: a picture that can't be written ends the run, and those
+// before it are whole.
+func TestGenerateReportsWriting(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "a-dog-6.png"), 0o755))
+	d := generate(t, "a dog", "--count", "6", "-o", dir)
+	require.Equal(t, 1, d.code)
+	require.Contains(t, d.err, "a-dog-6.png")
+	require.Contains(t, d.out, "a-dog-5.png (seed 5)")
+	decoded(t, filepath.Join(dir, "a-dog-5.png"))
+	require.NoFileExists(t, filepath.Join(dir, "a-dog-10.png"), "the run ended")
+}
+
 // stopper cancels once something is written.
 type stopper struct{ cancel context.CancelFunc }
 

@@ -19,7 +19,7 @@ type drawPlan struct {
 	Resident  int         `json:"all_at_once"`
 	Lean      int         `json:"stage_by_stage"`
 	Available int         `json:"available"` // 0: unknown
-	Way       string      `json:"way"`       // "all at once" or "stage by stage"
+	Way       string      `json:"way"`       // atOnce or inTurns
 	Seconds   float64     `json:"seconds,omitempty"`
 }
 
@@ -33,16 +33,29 @@ type stagePlan struct {
 	Seconds float64 `json:"seconds,omitempty"` // of all runs; 0: unknown
 }
 
-// planDrawing tells what a batch takes; timed, also about how long. Where memory
-// is short it has latents decoded one at a time.
+// planDrawing tells what a batch takes; timed, also about how long. It has latents
+// decoded one at a time where memory is short otherwise, or short of all towers at
+// once: reading their weights for every batch takes longer.
 func (a *app) planDrawing(d graph.Device, p *sd.Pipeline, batch, batches int, s *sd.Settings, timed bool) (*drawPlan, error) {
 	plan, err := a.planSettings(d, p, batch, batches, *s, timed)
-	if err == nil && plan.short() && !s.Singly {
-		s.Singly = true
-		return a.planSettings(d, p, batch, batches, *s, timed)
+	if err != nil || s.Singly || !plan.short() && (batches == 1 || plan.Way == atOnce) {
+		return plan, err
+	}
+	singly := *s
+	singly.Singly = true
+	single, err := a.planSettings(d, p, batch, batches, singly, timed)
+	if err == nil && (plan.short() || single.Way == atOnce) {
+		*s = singly
+		return single, nil
 	}
 	return plan, err
 }
+
+// The ways of keeping towers.
+const (
+	atOnce  = "all at once"
+	inTurns = "stage by stage"
+)
 
 func (a *app) planSettings(d graph.Device, p *sd.Pipeline, batch, batches int, s sd.Settings, timed bool) (*drawPlan, error) {
 	stages, err := p.Plan(batch, s)
@@ -79,9 +92,9 @@ func (a *app) planSettings(d graph.Device, p *sd.Pipeline, batch, batches int, s
 	}
 	plan.Resident, plan.Lean = sd.Resident(stages)
 	// For one batch nothing is gained by keeping a tower after its stage.
-	plan.Way = "all at once"
+	plan.Way = atOnce
 	if batches == 1 || plan.Available > 0 && plan.Resident > plan.Available {
-		plan.Way = "stage by stage"
+		plan.Way = inTurns
 	}
 	return plan, nil
 }
@@ -95,7 +108,7 @@ func (plan *drawPlan) fits(p *sd.Pipeline) error {
 	if plan.short() {
 		return fmt.Errorf("this needs %s of memory and %s are available; take --weights f16, a smaller size or --batch, or --tiles (see --plan)", size(plan.Lean), size(plan.Available))
 	}
-	p.Lean = plan.Way == "stage by stage"
+	p.Lean = plan.Way == inTurns
 	return nil
 }
 

@@ -22,14 +22,15 @@ type Drawing struct {
 	// past its last token doesn't count.
 	Cut int
 
-	p     *Pipeline
-	key   unetKey // of the steps
-	n     int     // pictures
-	h, w  int     // cells of a latent
-	sched *sched.Scheduler
-	noise *noises
-	at    int   // steps taken
-	err   error // that ended the drawing
+	p      *Pipeline
+	key    unetKey // of the steps
+	n      int     // pictures
+	h, w   int     // cells of a latent
+	sched  *sched.Scheduler
+	solver *solver // its latents on the device
+	noise  *noises
+	at     int   // steps taken
+	err    error // that ended the drawing
 
 	// The latents and the last step's estimate of their end, [n,h,w,C], as they were
 	// after so many steps; later ones are on the device alone.
@@ -39,6 +40,8 @@ type Drawing struct {
 
 // Start encodes the prompts and draws the first noise. A picture depends on its
 // prompt and the settings alone, not on the others of its batch.
+//
+// It ends any other drawing of the pipeline.
 //
 // Errors: settings that are out of range or don't fit the model; rows of the
 // text encoder that aren't finite.
@@ -74,8 +77,9 @@ func (p *Pipeline) Start(ctx context.Context, prompts []Prompt, s Settings) (*Dr
 }
 
 // load gives the device the latents.
-func (d *Drawing) load(ctx context.Context) error {
-	return d.p.UNet.begin(ctx, d.key, d.x, d.sched.Scale(0))
+func (d *Drawing) load(ctx context.Context) (err error) {
+	d.solver, err = d.p.UNet.begin(ctx, d.key, d.x, d.sched.Scale(0))
+	return err
 }
 
 // begin fills the latents: with noise, or with the init picture under noise.
@@ -150,7 +154,7 @@ func (d *Drawing) Step(ctx context.Context) error {
 	}
 	row := *d.sched.Row(d.at)
 	row.Guidance = float32(d.Guidance)
-	prediction, latents, err := d.p.UNet.advance(ctx, &row, float64(d.sched.Timestep(d.at)), d.noise)
+	prediction, latents, err := d.p.UNet.advance(ctx, d.solver, &row, float64(d.sched.Timestep(d.at)), d.noise)
 	d.at++
 	if d.err = err; err != nil {
 		return err
@@ -172,7 +176,7 @@ func (d *Drawing) Latents(ctx context.Context) ([]float32, error) {
 	if d.err != nil || d.known == d.at {
 		return d.x, d.err
 	}
-	if err := d.p.UNet.latents(ctx, d.x, d.end); err != nil {
+	if err := d.p.UNet.latents(ctx, d.solver, d.x, d.end); err != nil {
 		return nil, err
 	}
 	d.known = d.at

@@ -18,11 +18,13 @@ type solverKey struct {
 
 // solver keeps a drawing's latents on the device, from the first step to the last.
 type solver struct {
-	key    unetKey
-	states *solverStates
-	load   *graph.Program
-	fetch  *graph.Program
+	key   unetKey
+	load  *graph.Program
+	fetch *graph.Program
 }
+
+// errReplaced is the error of a drawing whose latents are no longer there.
+var errReplaced = errors.New("sd: this drawing can't go on: another one has begun on its pipeline, or its UNet was freed")
 
 // solverStates are the scheduler's tensors [1,T,N] and what the UNet reads [1,1,N], of
 // N values of all pictures' latents.
@@ -84,29 +86,30 @@ func (u *UNet) recordStep(b *graph.Builder, k unetKey) {
 }
 
 // begin makes latents [N] those of the steps to come, the first of which reads them
-// times scale.
-func (u *UNet) begin(ctx context.Context, k unetKey, latents []float32, scale float64) error {
-	if u.solver == nil || u.solver.key != k {
+// times scale, and returns what stands for them.
+func (u *UNet) begin(ctx context.Context, k unetKey, latents []float32, scale float64) (*solver, error) {
+	s := &solver{key: k}
+	if old := u.solver; old != nil && old.key == k {
+		s.load, s.fetch = old.load, old.fetch
+	} else {
 		if err := u.endSolver(); err != nil {
-			return err
+			return nil, err
 		}
-		s := &solver{key: k, states: u.statesOf(k)}
 		var err error
 		if s.load, err = graph.Build(u.dev, func(b *graph.Builder) { u.recordLoad(b, k) }); err != nil {
-			return err
+			return nil, err
 		}
 		if s.fetch, err = graph.Build(u.dev, func(b *graph.Builder) { u.recordFetch(b, k) }); err != nil {
-			return errors.Join(err, s.load.Close())
+			return nil, errors.Join(err, s.load.Close())
 		}
-		u.solver = s
 	}
-	p := u.solver.load
-	copy(p.F32("latents"), latents)
-	in := p.F32("scaled")
+	u.solver = s
+	copy(s.load.F32("latents"), latents)
+	in := s.load.F32("scaled")
 	for i, v := range latents {
 		in[i] = float32(float64(v) * scale)
 	}
-	return p.Run(ctx)
+	return s, s.load.Run(ctx)
 }
 
 // endSolver frees the latents' memory, once no step's program holds it.
@@ -119,13 +122,16 @@ func (u *UNet) endSolver() error {
 	return errors.Join(s.load.Close(), s.fetch.Close())
 }
 
-// advance takes a step of the latents that begin set, at a time, by the scheduler's
+// advance takes a step of the latents that s stands for, at a time, by the scheduler's
 // row; noise, where the scheduler takes any, fills its values. It returns how many
 // values of the prediction, and of the latents after it, aren't finite.
 //
 // Allocs: none once the program exists.
-func (u *UNet) advance(ctx context.Context, row *ref.Multistep, time float64, noise *noises) (prediction, latents int, err error) {
-	k := u.solver.key
+func (u *UNet) advance(ctx context.Context, s *solver, row *ref.Multistep, time float64, noise *noises) (prediction, latents int, err error) {
+	if u.solver != s {
+		return 0, 0, errReplaced
+	}
+	k := s.key
 	p, err := u.cache.Get(k, func() (*graph.Program, error) {
 		return graph.Build(u.dev, func(b *graph.Builder) { u.recordStep(b, k) })
 	})
@@ -149,12 +155,15 @@ func (u *UNet) advance(ctx context.Context, row *ref.Multistep, time float64, no
 
 // latents reads the latents and the last step's estimate of their end back, each
 // into N values.
-func (u *UNet) latents(ctx context.Context, dst, estimate []float32) error {
-	p := u.solver.fetch
-	if err := p.Run(ctx); err != nil {
+func (u *UNet) latents(ctx context.Context, s *solver, dst, estimate []float32) error {
+	if u.solver != s {
+		return errReplaced
+	}
+	if err := s.fetch.Run(ctx); err != nil {
 		return err
 	}
-	copy(estimate, p.F32("latents")[copy(dst, p.F32("latents")):])
+	both := s.fetch.F32("latents")
+	copy(estimate, both[copy(dst, both):])
 	return nil
 }
 

@@ -61,6 +61,31 @@ func TestAnErrorEndsTheDrawing(t *testing.T) {
 	}
 }
 
+// TestOneDrawingAtATime: a drawing whose latents are gone says so.
+func TestOneDrawingAtATime(t *testing.T) {
+	p := scale(t, device(t, 2))
+	start := func(n int) *Drawing {
+		d, err := p.Start(t.Context(), make([]Prompt, n), settings)
+		require.NoError(t, err)
+		return d
+	}
+	for _, n := range []int{1, 2} { // of the same shape and another
+		first := start(1)
+		require.NoError(t, first.Step(t.Context()))
+		second := start(n)
+		_, err := first.Latents(t.Context())
+		require.ErrorContains(t, err, "another one has begun")
+		require.ErrorContains(t, first.Step(t.Context()), "another one has begun")
+		require.NoError(t, second.Step(t.Context()))
+	}
+	p.Lean = true
+	d := start(1)
+	require.NoError(t, d.Step(t.Context()))
+	_, err := d.Pictures(t.Context())
+	require.NoError(t, err)
+	require.ErrorContains(t, d.Step(t.Context()), "its UNet was freed")
+}
+
 // TestLatentsOnTheWay: asking for them after every step changes nothing, and what a
 // preview shows is the prediction's.
 func TestLatentsOnTheWay(t *testing.T) {
