@@ -1,9 +1,9 @@
 package cpu
 
 import (
-	"syntic/kernels/bf16"
 	"syntic/kernels/conv"
 	"syntic/kernels/elem"
+	"syntic/kernels/narrow"
 	"syntic/tensor/graph"
 	"syntic/weights"
 )
@@ -28,7 +28,7 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
 		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.opts.Storage,
 	}
-	if d.opts.Precision == BF16 && bf16.FitsConv(s) {
+	if d.opts.Precision == BF16 && narrow.FitsConv(s) {
 		return d.convBF16(op, s), nil
 	}
 	o := conv.New(d.table.Conv, d.pool, s)

@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -64,7 +64,7 @@ func NewProduct(k *Kernel, pool *par.Pool, s gemm.Spec) *Op {
 	def(&s.LDC, s.N)
 	def(&s.LDR, s.N)
 	if min(s.M, s.N, s.K) < 1 || s.LDA < s.K || s.LDC < s.N || s.LDR < s.N || s.Scale != 0 && s.Scale != 1 {
-		panic(fmt.Sprintf("bf16: impossible product %+v", s))
+		panic(fmt.Sprintf("narrow: impossible product %+v", s))
 	}
 	o := &Op{k: k, pool: pool, act: s.Act, ldx: s.LDA, ldc: s.LDC, ldr: s.LDR, bias: true, residual: true,
 		geo: ref.Conv2D{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 1}}
@@ -81,7 +81,7 @@ func NewConv(k *Kernel, pool *par.Pool, s conv.Spec) *Op {
 		panic(err)
 	}
 	if !FitsConv(s) {
-		panic(fmt.Sprintf("bf16: a convolution of %d channels, %d groups", s.C, s.Groups))
+		panic(fmt.Sprintf("narrow: a convolution of %d channels, %d groups", s.C, s.Groups))
 	}
 	one := func(v int) int { return max(v, 1) }
 	o := &Op{k: k, pool: pool, act: s.Act, normAct: s.NormAct, bias: s.Bias, residual: s.Residual, norm: s.Norm, ldx: s.C, ldc: s.O, ldr: s.O,
@@ -146,9 +146,9 @@ func (o *Op) Run(dst, x []float32, w *Weights, bias, residual []float32, norm *c
 	case len(dst) < out*o.ldc+g.O || len(x) < in*o.ldx+g.C || len(ws) < o.workspace,
 		bias != nil && len(bias) < g.O, residual != nil && len(residual) < out*o.ldr+g.O,
 		o.norm && (norm == nil || len(norm.Scale) < g.N*g.C || len(norm.Shift) < g.N*g.C):
-		panic("bf16: an operand of Run is too short for " + o.key)
+		panic("narrow: an operand of Run is too short for " + o.key)
 	case w.kh != g.KH || w.kw != g.KW || w.c != g.C || w.n != g.O:
-		panic("bf16: weights of another shape given to " + o.key)
+		panic("narrow: weights of another shape given to " + o.key)
 	}
 	o.dst, o.x, o.b, o.res, o.w, o.stats, o.a = dst, x, bias, residual, w, norm, halves(ws[:o.workspace])
 	for o.super = range o.supers {

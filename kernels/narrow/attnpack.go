@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 // runPack rounds 32 tokens of one batch item, all heads of them, into the
 // workspace.

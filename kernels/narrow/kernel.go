@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"syntic/kernels/isa"
 )
 
-//go:generate go run ../_gen/bf16 -out .
+//go:generate go run ../_gen/narrow -out .
 
 const (
 	cols = 32 // columns of a panel
@@ -31,7 +31,7 @@ type Kernel struct {
 // Panics: if this machine can't run them.
 func For(p isa.Products) *Kernel {
 	if !slices.Contains(isa.BF16(), p) {
-		panic(fmt.Sprintf("bf16: this CPU can't run %s", p))
+		panic(fmt.Sprintf("narrow: this CPU can't run %s", p))
 	}
 	if p == isa.AMXBF16 {
 		return &Kernel{p, 32, 1400, elem.For(isa.AVX512)}

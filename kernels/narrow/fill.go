@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 // runFill rounds some rows of a region into the workspace.
 func (o *Op) runFill(worker, task int) {

@@ -1,4 +1,4 @@
-// Package bf16 computes products, convolutions and attention in bfloat16:
+// Package narrow computes products, convolutions and attention in bfloat16:
 // operands are rounded to bfloat16 (nearest even), their products are exact and
 // the sums float32. Inputs, results, biases and residuals stay float32.
 //
@@ -16,4 +16,4 @@
 // denormal operands for zeros and flush denormal sums.
 //
 // It knows no tensors. Devices import it.
-package bf16
+package narrow

@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import "syntic/kernels/isa"
 

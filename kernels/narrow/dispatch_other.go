@@ -1,6 +1,6 @@
 //go:build !amd64
 
-package bf16
+package narrow
 
 // These aren't reached: For returns no kernel here.
 func (k *Kernel) product(*block) {}

@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -82,10 +82,10 @@ func (k *Kernel) FitsAttention(s attn.Spec) bool {
 // false.
 func NewAttention(k *Kernel, pool *par.Pool, s attn.Spec) *Attention {
 	if min(s.B, s.H, s.LQ, s.LK, s.D) < 1 || !k.FitsAttention(s) {
-		panic(fmt.Sprintf("bf16: impossible attention: B %d, H %d, LQ %d, LK %d, D %d", s.B, s.H, s.LQ, s.LK, s.D))
+		panic(fmt.Sprintf("narrow: impossible attention: B %d, H %d, LQ %d, LK %d, D %d", s.B, s.H, s.LQ, s.LK, s.D))
 	}
 	if err := s.SetStrides(); err != nil {
-		panic(fmt.Sprintf("bf16: attention: %v", err))
+		panic(fmt.Sprintf("narrow: attention: %v", err))
 	}
 	a := &Attention{Spec: s, k: k, pool: pool, dp: up(s.D, deep), panels: up(s.D, 16) / 16, lq: up(s.LQ, queries), lk: up(s.LK, keysBlock)}
 	scale := float64(s.Scale)
@@ -128,7 +128,7 @@ func (a *Attention) Run(dst, q, k, v, ws []float32) {
 		batch, stride, l int
 	}{{dst, a.BatchO, a.StrideO, a.LQ}, {q, a.BatchQ, a.StrideQ, a.LQ}, {k, a.BatchK, a.StrideK, a.LK}, {v, a.BatchV, a.StrideV, a.LK}, {ws, 0, a.Workspace(), 2}} {
 		if n := (a.B-1)*f.batch + (f.l-1)*f.stride; len(f.s) < n || f.batch > 0 && len(f.s) < n+a.H*a.D {
-			panic(fmt.Sprintf("bf16: attention: an operand holds %d floats, too few", len(f.s)))
+			panic(fmt.Sprintf("narrow: attention: an operand holds %d floats, too few", len(f.s)))
 		}
 	}
 	a.dst, a.q, a.kk, a.v, a.a = dst, q, k, v, halves(ws[:a.Workspace()])

@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"encoding/binary"
@@ -44,7 +44,7 @@ func (w *Weights) tap(t int) int { return (t/w.kw*up(w.c, deep)/deep*w.kw + t%w.
 func (o *Op) Pack(m gemm.Matrix) *Weights {
 	K, N := o.geo.C, o.geo.O
 	if m.K != K || m.N != N || o.geo.KH*o.geo.KW != 1 || len(m.Data) < K*N*m.Type.Size() || m.LD != 0 {
-		panic(fmt.Sprintf("bf16: matrix [%d,%d] of %d bytes given to %s", m.K, m.N, len(m.Data), o.key))
+		panic(fmt.Sprintf("narrow: matrix [%d,%d] of %d bytes given to %s", m.K, m.N, len(m.Data), o.key))
 	}
 	w := &Weights{kh: 1, kw: 1, c: K, n: N, h: o.pool.AllocHalves(packedLen(1, K, N))}
 	size := m.Type.Size()
@@ -94,7 +94,7 @@ func (o *Op) PackTaps(v []float32) *Weights {
 	g := o.geo
 	taps := g.KH * g.KW
 	if len(v) != g.O*g.C*taps {
-		panic(fmt.Sprintf("bf16: %d weights given to %s", len(v), o.key))
+		panic(fmt.Sprintf("narrow: %d weights given to %s", len(v), o.key))
 	}
 	w := &Weights{kh: g.KH, kw: g.KW, c: g.C, n: g.O, h: o.pool.AllocHalves(packedLen(taps, g.C, g.O))}
 	further := make([]int, taps)
