@@ -87,7 +87,7 @@ func NewAttention(k *Kernel, pool *par.Pool, s attn.Spec) *Attention {
 	if err := s.SetStrides(); err != nil {
 		panic(fmt.Sprintf("narrow: attention: %v", err))
 	}
-	a := &Attention{Spec: s, k: k, pool: pool, dp: up(s.D, deep), panels: up(s.D, 16) / 16, lq: up(s.LQ, queries), lk: up(s.LK, keysBlock)}
+	a := &Attention{Spec: s, k: k, pool: pool, dp: up(s.D, tileK), panels: up(s.D, 16) / 16, lq: up(s.LQ, queries), lk: up(s.LK, keysBlock)}
 	scale := float64(s.Scale)
 	if scale == 0 {
 		scale = 1 / math.Sqrt(float64(s.D))
@@ -155,9 +155,9 @@ func (a *Attention) tile(mem []float32, head, first int) {
 	}
 	t := attend{s: unsafe.Pointer(&mem[0]), m: unsafe.Pointer(&m[0]), l: unsafe.Pointer(&l[0]), panels: a.panels, o: unsafe.Pointer(&o[0]), ldo: uintptr(64 * a.panels),
 		q: unsafe.Pointer(&a.a[(head*a.lq+first)*a.dp]), ldq: uintptr(2 * a.dp), k: unsafe.Pointer(&a.a[a.kAt+head*a.lk*a.dp]),
-		vLines: (panelBytes/queries*a.panels + 63) / 64, kLines: 2 * keysBlock / queries * a.dp / 64, keys: keysBlock / cols, steps: a.dp / deep}
+		vLines: (panelBytes/queries*a.panels + 63) / 64, kLines: 2 * keysBlock / queries * a.dp / 64, keys: keysBlock / cols, steps: a.dp / tileK}
 	a.k.attend(&t)
-	t.depth, t.rows = keysBlock/deep, queries
+	t.depth, t.rows = keysBlock/tileK, queries
 	for j := 0; j < a.lk; j += keysBlock {
 		for i := max(0, a.LK-j); i < keysBlock; i++ { // keys that pad the last block
 			for r := range queries {

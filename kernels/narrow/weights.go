@@ -5,38 +5,72 @@ import (
 	"fmt"
 	"math"
 
-	"syntic/kernels/elem"
 	"syntic/kernels/gemm"
 )
 
 // Weights is a matrix [K,N], rounded and packed: for every panel of 32 columns
-// the pairs of k, each 32 columns by two values. K is a kernel's rows, then 32
-// channels at a time, then the kernel's columns: these read almost the same pixels,
-// which are then in the first-level cache. Channels are padded with zeros.
+// its steps of k (see format). K is a kernel's rows, then a step's channels, then
+// the kernel's columns: these read almost the same pixels, which are then in the
+// first-level cache. Channels are padded with zeros.
 //
 // Concurrency: immutable.
 type Weights struct {
+	format
 	kh, kw, c, n int
-	h            []uint16
+	w            []uint32
 }
 
 // Bytes returns the memory that the panels take.
-func (w *Weights) Bytes() int { return 2 * len(w.h) }
-
-// steps returns how many steps of the kernels the rows are.
-func (w *Weights) steps() int { return w.kh * w.kw * up(w.c, deep) / deep }
+func (w *Weights) Bytes() int { return 4 * len(w.w) }
 
 // panel returns panel j from step s on.
-func (w *Weights) panel(j, s int) []uint16 { return w.h[(j*w.steps()+s)*deep*cols:] }
+func (w *Weights) panel(j, s int) []uint32 { return w.w[(j*w.kh*w.kw*w.each+s)*w.b:] }
 
-// packedLen returns the values of a packed matrix.
-func packedLen(taps, c, n int) int { return taps * up(c, deep) * up(n, cols) }
+// step returns which step of a panel holds step i of a tap's channels.
+func (w *Weights) step(tap, i int) int { return (tap/w.kw*w.each+i)*w.kw + tap%w.kw }
 
-// at returns where in a panel channel c of the first tap lies for column n.
-func (w *Weights) at(c, n int) int { return (c/deep*w.kw*deep+c%deep&^1)*cols + 2*n + c%2 }
+// put places a column's step, packed as a pixel's, in that of a panel.
+func (w *Weights) put(to []uint32, n int, from []uint32) {
+	if !w.int8 {
+		for i, v := range from {
+			to[i*cols+n] = v
+		}
+		return
+	}
+	sum := int32(0)
+	for i, v := range from[1:] {
+		v ^= 0x80808080
+		to[(1+i)*cols+n] = v
+		sum += int32(int8(v)) + int32(int8(v>>8)) + int32(int8(v>>16)) + int32(int8(v>>24))
+	}
+	to[n], to[len(to)-cols+n] = uint32(-128*sum), from[0]
+}
 
-// tap returns how much further on the same channel of a tap lies.
-func (w *Weights) tap(t int) int { return (t/w.kw*up(w.c, deep)/deep*w.kw + t%w.kw) * deep * cols }
+// pack packs what read fetches: of the columns from n0 on, width of them, the
+// channels from c0 on of a tap, to rows of dst.
+func (o *Op) pack(read func(dst [][]float32, n0, tap, c0 int)) *Weights {
+	g := o.geo
+	w := &Weights{format: o.format, kh: g.KH, kw: g.KW, c: g.C, n: g.O, w: words(o.pool.Alloc(o.WeightBytes() / 4))}
+	o.pool.Reserve(cols*(w.deep+1) + w.a)
+	o.pool.Run(up(g.O, cols)/cols, func(worker, j int) {
+		panel, scratch := w.panel(j, 0), o.pool.Scratch(worker)
+		cell, width := words(scratch[cols*(w.deep+1):])[:w.a], min(cols, g.O-j*cols)
+		for tap := range g.KH * g.KW {
+			for i := range w.each {
+				var rows [cols][]float32
+				for n := range width {
+					rows[n] = scratch[n*w.deep:][:min(w.deep, g.C-i*w.deep)]
+				}
+				read(rows[:width], j*cols, tap, i*w.deep)
+				for n, v := range rows[:width] {
+					o.k.narrow(cell, v, w.format)
+					w.put(panel[w.step(tap, i)*w.b:][:w.b], n, cell)
+				}
+			}
+		}
+	})
+	return w
+}
 
 // Pack packs the weights of a product.
 //
@@ -46,29 +80,22 @@ func (o *Op) Pack(m gemm.Matrix) *Weights {
 	if m.K != K || m.N != N || o.geo.KH*o.geo.KW != 1 || len(m.Data) < K*N*m.Type.Size() || m.LD != 0 {
 		panic(fmt.Sprintf("narrow: matrix [%d,%d] of %d bytes given to %s", m.K, m.N, len(m.Data), o.key))
 	}
-	w := &Weights{kh: 1, kw: 1, c: K, n: N, h: o.pool.AllocHalves(packedLen(1, K, N))}
 	size := m.Type.Size()
-	o.pool.Reserve(max(K, cols))
-	o.pool.Run(up(N, cols)/cols, func(worker, j int) {
-		panel, row := w.panel(j, 0)[:up(K, deep)*cols], o.pool.Scratch(worker)
-		n0, width := j*cols, min(cols, N-j*cols)
+	return o.pack(func(dst [][]float32, n0, _, k0 int) {
 		if m.Layout == gemm.NK {
-			for n := range width {
-				o.widen(row[:K], m.Data[(n0+n)*K*size:], m.Type)
-				for k, v := range row[:K] {
-					panel[w.at(k, n)] = round(math.Float32bits(v))
-				}
+			for n, row := range dst {
+				o.widen(row, m.Data[((n0+n)*K+k0)*size:], m.Type)
 			}
 			return
 		}
-		for k := range K {
-			o.widen(row[:width], m.Data[(k*N+n0)*size:], m.Type)
-			for n, v := range row[:width] {
-				panel[w.at(k, n)] = round(math.Float32bits(v))
+		var row [cols]float32
+		for k := range dst[0] {
+			o.widen(row[:len(dst)], m.Data[((k0+k)*N+n0)*size:], m.Type)
+			for n := range dst {
+				dst[n][k] = row[n]
 			}
 		}
 	})
-	return w
 }
 
 // widen reads values of a matrix, which may lie at any address.
@@ -96,25 +123,12 @@ func (o *Op) PackTaps(v []float32) *Weights {
 	if len(v) != g.O*g.C*taps {
 		panic(fmt.Sprintf("narrow: %d weights given to %s", len(v), o.key))
 	}
-	w := &Weights{kh: g.KH, kw: g.KW, c: g.C, n: g.O, h: o.pool.AllocHalves(packedLen(taps, g.C, g.O))}
-	further := make([]int, taps)
-	for t := range further {
-		further[t] = w.tap(t)
-	}
-	o.pool.Run(up(g.O, cols)/cols, func(_, j int) {
-		panel := w.panel(j, 0)[:w.steps()*deep*cols]
-		for n := range min(cols, g.O-j*cols) {
-			from := v[(j*cols+n)*g.C*taps:]
-			for c := range g.C {
-				to := panel[w.at(c, n):]
-				for t, x := range from[c*taps : (c+1)*taps] {
-					to[further[t]] = round(math.Float32bits(x))
-				}
+	return o.pack(func(dst [][]float32, n0, tap, c0 int) {
+		for n, row := range dst {
+			from := v[((n0+n)*g.C+c0)*taps:]
+			for c := range row {
+				row[c] = from[c*taps+tap]
 			}
 		}
 	})
-	return w
 }
-
-// narrow rounds values into the workspace.
-func (k *Kernel) narrow(dst []uint16, src []float32) { k.elem.ToBF16(elem.Bytes(dst[:len(src)]), src) }

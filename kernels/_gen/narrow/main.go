@@ -18,6 +18,7 @@ func main() {
 	flag.Parse()
 	for name, text := range map[string]func(w *writer){
 		"product_amxbf16": productAMX, "product_avx512bf16": productAVX512,
+		"product_avx512vnni": productVNNI, "quantise_avx512": quantise,
 		"attend_amxbf16": attention,
 	} {
 		w := &writer{}
