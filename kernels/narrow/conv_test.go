@@ -48,9 +48,9 @@ func (c *convolution) reference(k *Kernel) []float32 {
 	w, taps := make([]float32, len(c.w)), c.KH*c.KW
 	for o := range c.O { // the taps' channels are rows
 		v := c.w[o*c.C*taps:][:c.C*taps]
-		copy(w[o*c.C*taps:], transposed(k.round(transposed(v, taps), c.C), c.C))
+		copy(w[o*c.C*taps:], transposed(k.round(transposed(v, taps), c.C, true), c.C))
 	}
-	ref.Convolve(want, k.round(x, c.C), w, c.bias, c.res, g, c.Act)
+	ref.Convolve(want, k.round(x, c.C, false), w, c.bias, c.res, g, c.Act)
 	y := make([]float32, len(want))
 	for i, v := range want {
 		y[i] = float32(v)

@@ -59,6 +59,6 @@ func (o *Op) pixels(dst []uint32, temp []float32, n, first, step, count int) {
 			o.k.elem.ScaleAdd(temp[:m*c], x, o.stats.Scale[n*c:(n+1)*c], o.stats.Shift[n*c:(n+1)*c], o.normAct)
 			x = temp[:m*c]
 		}
-		o.k.narrow(dst[i*o.rp:], x, o.format)
+		o.k.narrow(dst[i*o.rp:], x, o.format, false)
 	}
 }

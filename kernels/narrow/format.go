@@ -12,8 +12,8 @@ import (
 //
 // In bfloat16 a step of a pixel is 16 pairs of channels, a step of a panel for each
 // of these its 32 columns. In int8 a step is a group with one scale: of a pixel the
-// scale and fours of values plus 128, so that they are unsigned; of a panel -128
-// times the sum of each column's values, fours of values as they are, scales.
+// scale, the negative of the byte that means 0, fours of bytes; of a panel the sum
+// of each column's bytes, which are signed, fours of bytes, scales.
 type format struct {
 	int8 bool
 	deep int // channels of a step; those beyond the last are zero
@@ -28,7 +28,7 @@ func (k *Kernel) format(c int) format {
 	}
 	n := up(c, scaleK) / scaleK
 	deep := up((c+n-1)/n, 4)
-	return format{int8: true, deep: deep, each: (c + deep - 1) / deep, a: 1 + deep/4, b: (deep/4 + 2) * cols}
+	return format{int8: true, deep: deep, each: (c + deep - 1) / deep, a: 2 + deep/4, b: (deep/4 + 2) * cols}
 }
 
 // quantise is one call of the quantiser: the groups of one pixel. Assembly reads
@@ -38,18 +38,23 @@ type quantise struct {
 	x    unsafe.Pointer // *float32
 	n    int            // values, at least 1
 	deep int            // of a group: fours
+	even int            // 1 for weights: 0 is byte 128
 }
 
 // narrow writes x, some of a pixel's channels from a step's first one on, in whole
-// steps.
-func (k *Kernel) narrow(dst []uint32, x []float32, f format) {
+// steps; or, if weights, a column's.
+func (k *Kernel) narrow(dst []uint32, x []float32, f format, weights bool) {
 	if !f.int8 {
 		h := unsafe.Slice((*uint16)(unsafe.Pointer(unsafe.SliceData(dst))), up(len(x), tileK))
 		k.toBF16(h, x)
 		clear(h[len(x):])
 		return
 	}
-	k.quantise(&quantise{unsafe.Pointer(&dst[0]), unsafe.Pointer(&x[0]), len(x), f.deep})
+	q := quantise{unsafe.Pointer(&dst[0]), unsafe.Pointer(&x[0]), len(x), f.deep, 0}
+	if weights {
+		q.even = 1
+	}
+	k.quantise(&q)
 }
 
 // toBF16 rounds values to the nearest bfloat16, ties to even.

@@ -83,7 +83,7 @@ func same(t *testing.T, want, got []float32, what string) {
 }
 
 // round returns rows of c values rounded as the kernel rounds them.
-func (k *Kernel) round(x []float32, c int) []float32 {
+func (k *Kernel) round(x []float32, c int, weights bool) []float32 {
 	y := make([]float32, len(x))
 	f := k.format(c)
 	if !f.int8 {
@@ -91,7 +91,7 @@ func (k *Kernel) round(x []float32, c int) []float32 {
 		return y
 	}
 	for i := 0; i < len(x); i += c {
-		ref.RoundInt8(y[i:i+c], x[i:i+c], f.deep)
+		ref.RoundInt8(y[i:i+c], x[i:i+c], f.deep, weights)
 	}
 	return y
 }

@@ -7,13 +7,15 @@
 //
 // Requires: AVX512F, AVX512BW, AVX512VL, BMI2. Reads the values alone, writes whole groups.
 //
-//	Z0  magnitudes, the largest    X1  scale    Z2  its inverse    Z29 127    Z30  128 in every lane    Z31  masks of magnitudes
+//	Z0  least, negated    Z1  largest    Z2  NaN if one isn't finite    X4  scale    Z5  its inverse    Z6  the byte of 0
+//	Z3  values    Z28  zeros    X29  1/255    X30  1    X31  signs
 //	SI  x    BX  dst    R8  values left    R9  of a group    R10  values left of the group    CX  places left    DI  t
 //
 //	for each group {
-//		most = the largest magnitude, as bits: NaNs are above infinities
-//		scale = most finite ? most/127 : NaN; 0 if most is below 1e-36
-//		for each value { dst = round(x · 127/most) + 128 }; 128 where the scale is 0 or NaN, and beyond the last value
+//		low, high = max(0, -values), max(0, values); if even { both = the larger }
+//		scale = low/255 + high/255; if below 1e-36 { scale = 0, as its inverse }; if a value isn't finite { scale = NaN }
+//		zero = even ? 128 : round(low/scale); write scale, -zero
+//		for each value, and zeros beyond the last { write min(round(value/scale) + zero, 255) }
 //	}
 TEXT ·quantiseAVX512(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), DI
@@ -22,71 +24,104 @@ TEXT ·quantiseAVX512(SB), NOSPLIT, $0-8
 	MOVQ quantise_n(DI), R8
 	MOVQ quantise_deep(DI), R9
 	MOVQ $-1, R12
-	MOVL $0x7fffffff, AX
-	VPBROADCASTD AX, Z31
-	MOVL $128, AX
-	VPBROADCASTD AX, Z30
-	MOVL $0x42fe0000, AX // 127
-	VPBROADCASTD AX, Z29
+	VPXORD Z28, Z28, Z28
+	MOVL $0x3b808081, AX // 1/255
+	VPBROADCASTD AX, X29
+	MOVL $0x3f800000, AX // 1
+	VPBROADCASTD AX, X30
+	MOVL $0x80000000, AX
+	VPBROADCASTD AX, X31
 group:
 	MOVQ R9, R10
 	CMPQ R8, R10
 	CMOVQLT R8, R10
 	SUBQ R10, R8
 	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
 	MOVQ SI, R11
 	MOVQ R10, CX
 	SUBQ $16, CX
 	JLT  rest
-largest:
-	VPANDD (R11), Z31, Z1
-	VPMAXUD Z1, Z0, Z0
+	PCALIGN $32
+span:
+	VMOVUPS (R11), Z3
+	VMINPS Z3, Z0, Z0
+	VMAXPS Z3, Z1, Z1
+	VFMADD231PS Z3, Z28, Z2
 	ADDQ $64, R11
 	SUBQ $16, CX
-	JGE  largest
+	JGE  span
 rest:
 	ADDQ $16, CX
 	JZ   reduce
 	BZHIQ CX, R12, AX
 	KMOVW AX, K1
-	VMOVUPS.Z (R11), K1, Z1
-	VPANDD Z1, Z31, Z1
-	VPMAXUD Z1, Z0, Z0
+	VMOVUPS.Z (R11), K1, Z3
+	VMINPS Z3, Z0, Z0
+	VMAXPS Z3, Z1, Z1
+	VFMADD231PS Z3, Z28, Z2
 reduce:
-	VEXTRACTI64X4 $1, Z0, Y1
-	VPMAXUD Y1, Y0, Y0
-	VEXTRACTI128 $1, Y0, X1
-	VPMAXUD X1, X0, X0
-	VPSHUFD $0x4e, X0, X1
-	VPMAXUD X1, X0, X0
-	VPSHUFD $0xb1, X0, X1
-	VPMAXUD X1, X0, X0
-	VMOVD X0, AX
-	VPXORD Z2, Z2, Z2
-	VPXORD X1, X1, X1
-	CMPL AX, $0x7f800000
-	JCC  bad
+	VCMPPS $3, Z2, Z2, K1 // a NaN
+	VEXTRACTF64X4 $1, Z0, Y3
+	VEXTRACTF64X4 $1, Z1, Y4
+	VMINPS Y3, Y0, Y0
+	VMAXPS Y4, Y1, Y1
+	VEXTRACTF128 $1, Y0, X3
+	VEXTRACTF128 $1, Y1, X4
+	VMINPS X3, X0, X0
+	VMAXPS X4, X1, X1
+	VPXORD X31, X0, X0
+	VUNPCKLPS X1, X0, X3
+	VUNPCKHPS X1, X0, X4
+	VMAXPS X4, X3, X3
+	VPSHUFD $0x4e, X3, X4
+	VMAXPS X4, X3, X3 // low, high, low, high
+	VPSHUFD $0xb1, X3, X4
+	CMPQ quantise_even(DI), $0
+	JEQ  uneven
+	VMAXPS X4, X3, X3
+	VMOVAPS X3, X4
+uneven:
+	VMULSS X29, X3, X0
+	VMULSS X29, X4, X4
+	VADDSS X4, X0, X4
+	VPXORD X5, X5, X5
+	VMOVD X4, AX
 	CMPL AX, $0x03aa2425 // 1e-36
-	JCS  scaled
-	VDIVSS X29, X0, X1
-	VDIVSS X0, X29, X2
-	VBROADCASTSS X2, Z2
-	JMP  scaled
-bad:
-	MOVL $0x7fc00000, AX
-	VMOVD AX, X1
-scaled:
-	VMOVSS X1, (BX)
-	ADDQ $4, BX
+	JCS  tiny
+	VDIVSS X4, X30, X5
+	JMP  zero
+tiny:
+	VPXORD X4, X4, X4
+zero:
+	VMULSS X5, X3, X3
+	VCVTPS2DQ X3, X3
+	VMOVD X3, AX
+	CMPQ quantise_even(DI), $0
+	JEQ  known
+	MOVL $128, AX
+known:
+	VPBROADCASTD AX, Z6
+	NEGL AX
+	MOVL AX, 4(BX)
+	VMOVSS X4, (BX)
+	KORTESTW K1, K1
+	JZ   finite
+	MOVL $0x7fc00000, (BX)
+finite:
+	ADDQ $8, BX
+	VBROADCASTSS X5, Z5
 	MOVQ R9, CX
 	SUBQ $16, R10
 	JLT  last
+	PCALIGN $32
 values:
-	VMULPS (SI), Z2, Z1
-	VCVTPS2DQ Z1, Z1
-	VPADDD Z30, Z1, Z1 // an infinity or NaN, times zero, became 0x80000000: its low byte is that of zero
-	VPMOVDB Z1, X1
-	VMOVDQU X1, (BX)
+	VMULPS (SI), Z5, Z3
+	VCVTPS2DQ Z3, Z3
+	VPADDD Z6, Z3, Z3
+	VPMOVUSDB Z3, X3
+	VMOVDQU X3, (BX)
 	ADDQ $64, SI
 	ADDQ $16, BX
 	SUBQ $16, CX
@@ -98,19 +133,18 @@ last:
 	ADDQ $16, R10
 	BZHIQ R10, R12, AX
 	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z3
 	LEAQ (SI)(R10*4), SI
-	NEGQ R10
-	VMOVUPS.Z (SI)(R10*4), K1, Z1
-	VMULPS Z1, Z2, Z1
-	VCVTPS2DQ Z1, Z1
-	VPADDD Z30, Z1, Z1
-	VPMOVDB Z1, X1
+	VMULPS Z3, Z5, Z3
+	VCVTPS2DQ Z3, Z3
+	VPADDD Z6, Z3, Z3
+	VPMOVUSDB Z3, X3
 	MOVQ $16, DX
 	CMPQ CX, DX
 	CMOVQLT CX, DX
 	BZHIQ DX, R12, AX
 	KMOVW AX, K2
-	VMOVDQU8 X1, K2, (BX)
+	VMOVDQU8 X3, K2, (BX)
 	ADDQ DX, BX
 	MOVQ $-16, R10 // no values are left
 	SUBQ DX, CX

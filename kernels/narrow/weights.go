@@ -38,12 +38,12 @@ func (w *Weights) put(to []uint32, n int, from []uint32) {
 		return
 	}
 	sum := int32(0)
-	for i, v := range from[1:] {
+	for i, v := range from[2:] {
 		v ^= 0x80808080
 		to[(1+i)*cols+n] = v
 		sum += int32(int8(v)) + int32(int8(v>>8)) + int32(int8(v>>16)) + int32(int8(v>>24))
 	}
-	to[n], to[len(to)-cols+n] = uint32(-128*sum), from[0]
+	to[n], to[len(to)-cols+n] = uint32(sum), from[0]
 }
 
 // pack packs what read fetches: of the columns from n0 on, width of them, the
@@ -63,7 +63,7 @@ func (o *Op) pack(read func(dst [][]float32, n0, tap, c0 int)) *Weights {
 				}
 				read(rows[:width], j*cols, tap, i*w.deep)
 				for n, v := range rows[:width] {
-					o.k.narrow(cell, v, w.format)
+					o.k.narrow(cell, v, w.format, true)
 					w.put(panel[w.step(tap, i)*w.b:][:w.b], n, cell)
 				}
 			}
