@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"syntic/kernels/conv"
+	"syntic/kernels/isa"
 	"syntic/kernels/par"
 	"syntic/kernels/ref"
 )
@@ -177,9 +178,11 @@ func TestImpossibleShapesPanic(t *testing.T) {
 		pool := par.New(1)
 		grouped := same3(1, 8, 8, 32, 32)
 		grouped.Groups = 2
-		require.False(t, FitsConv(grouped))
+		require.False(t, k.FitsConv(grouped))
 		require.Panics(t, func() { NewConv(k, pool, grouped) })
-		require.False(t, FitsConv(same3(1, 8, 8, 3, 32)))
+		require.False(t, k.FitsConv(same3(1, 8, 8, 3, 32)))
+		require.Equal(t, k.with != isa.AVX512VNNI, k.FitsConv(same3(1, 8, 8, 32, 4)))
+		require.True(t, k.FitsConv(same3(1, 8, 8, 64, 16)))
 		s := same3(1, 8, 8, 32, 32)
 		o := NewConv(k, pool, s)
 		f := func(n int) []float32 { return make([]float32, n) }

@@ -14,7 +14,7 @@ import (
 const (
 	cols   = 32  // columns of a panel
 	tileK  = 32  // values of k of a step in bfloat16
-	scaleK = 128 // most values of k with one scale
+	scaleK = 160 // most values of k with one scale
 )
 
 // Kernel is the micro-kernels of one kind of instructions.

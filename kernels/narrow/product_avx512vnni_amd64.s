@@ -31,6 +31,33 @@ TEXT ·productAVX512VNNI(SB), NOSPLIT, $0-8
 	SHRQ $16, R11
 	KMOVW R11, K2
 group:
+	TESTQ $const_storeSums|const_stream, block_flags(DI)
+	JNZ  fetched
+	MOVQ $12, CX
+	CMPQ R13, CX
+	CMOVQLT R13, CX
+	MOVQ block_pixel(DI), R9
+fetch:
+	MOVLQSX (R9), R10
+	TESTQ R10, R10
+	JLT  far
+	MOVQ block_ldc(DI), R11
+	IMULQ R10, R11
+	ADDQ block_c(DI), R11
+	BYTE $0x41; BYTE $0x0f; BYTE $0x0d; BYTE $0x4b; BYTE $0x00 // PREFETCHW 0(R11)
+	BYTE $0x41; BYTE $0x0f; BYTE $0x0d; BYTE $0x4b; BYTE $0x40 // PREFETCHW 64(R11)
+	TESTQ $const_addResidual, block_flags(DI)
+	JZ   far
+	MOVQ block_ldr(DI), R11
+	IMULQ R10, R11
+	ADDQ block_res(DI), R11
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+far:
+	ADDQ $4, R9
+	DECQ CX
+	JNZ  fetch
+fetched:
 	MOVQ block_b(DI), BX
 	MOVQ block_k(DI), DX
 	MOVQ block_off(DI), R9

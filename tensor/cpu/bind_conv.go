@@ -3,7 +3,6 @@ package cpu
 import (
 	"syntic/kernels/conv"
 	"syntic/kernels/elem"
-	"syntic/kernels/narrow"
 	"syntic/tensor/graph"
 	"syntic/weights"
 )
@@ -28,7 +27,7 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
 		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.opts.Storage,
 	}
-	if d.narrow != nil && narrow.FitsConv(s) {
+	if d.narrow != nil && d.narrow.FitsConv(s) {
 		return d.narrowConv(op, s), nil
 	}
 	o := conv.New(d.table.Conv, d.pool, s)

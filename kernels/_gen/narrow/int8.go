@@ -25,6 +25,7 @@ func productVNNI(w *writer) {
 	w.p("TEXT ·productAVX512VNNI(SB), NOSPLIT, $0-8")
 	begin(w)
 	w.p("group:")
+	fetch(w, vectorRows)
 	w.code(`
 		MOVQ block_b(DI), BX
 		MOVQ block_k(DI), DX
