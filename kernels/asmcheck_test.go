@@ -215,6 +215,9 @@ func TestAssemblyRulesFire(t *testing.T) {
 	}
 	require.Empty(t, checkAssembly("f_avx512_amd64.s", strings.ReplaceAll(strings.ReplaceAll(ok, "AVX2", "AVX512"), "Y0", "Z31")))
 	require.Contains(t, checkAssembly("f_avx512_amd64.s", strings.ReplaceAll(ok, "VMOVUPS (SI), Y0", "VDPBF16PS Z0, Z0, Z0"))[1], "VDPBF16PS is not known")
+	vnni := strings.ReplaceAll(strings.ReplaceAll(ok, "AVX2", "AVX512VNNI"), "VMOVUPS (SI), Y0", "VPDPBUSD (SI), Z0, Z0")
+	require.Empty(t, checkAssembly("f_avx512vnni_amd64.s", vnni))
+	require.Contains(t, checkAssembly("f_avx512bf16_amd64.s", strings.ReplaceAll(vnni, "VNNI", "BF16"))[0], "VPDPBUSD is not known")
 	const bytes = "\tBYTE $0x62; BYTE $0xf2 // VDPBF16PS Z0, Z0, Z0\n\tVZEROUPPER"
 	for name, src := range map[string]string{"f_avx512bf16_amd64.s": bytes, "f_amxbf16_amd64.s": strings.ReplaceAll(bytes, "VDPBF16PS", "TDPBF16PS")} {
 		symbol := strings.ToUpper(strings.Split(name, "_")[1])

@@ -64,8 +64,8 @@ func (p *product) run(t *testing.T, k *Kernel, workers, m0, m1 int, atEnd bool) 
 func TestProduct(t *testing.T) {
 	eachKernel(t, func(t *testing.T, k *Kernel) {
 		for i, s := range []gemm.Spec{
-			{M: 1, N: 1, K: 1}, {M: 1, N: 33, K: 31}, {M: 2, N: 32, K: 32}, {M: 15, N: 31, K: 33}, {M: 16, N: 64, K: 64},
-			{M: 17, N: 65, K: 40}, {M: 31, N: 4, K: 320}, {M: 32, N: 100, K: 63}, {M: 33, N: 47, K: 2049}, {M: 77, N: 96, K: 768},
+			{M: 1, N: 1, K: 1}, {M: 1, N: 33, K: 31}, {M: 2, N: 32, K: 32}, {M: 6, N: 33, K: 161}, {M: 15, N: 31, K: 33}, {M: 16, N: 64, K: 64},
+			{M: 17, N: 65, K: 40}, {M: 19, N: 32, K: 640}, {M: 31, N: 4, K: 320}, {M: 32, N: 100, K: 63}, {M: 33, N: 47, K: 2049}, {M: 77, N: 96, K: 768},
 			{M: 100, N: 200, K: 5120}, {M: 129, N: 40, K: 2080}, {M: 2500, N: 64, K: 320},
 		} {
 			s.Act = []ref.Act{ref.None, ref.ReLU, ref.GELU}[i%3]

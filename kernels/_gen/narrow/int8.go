@@ -2,15 +2,16 @@ package main
 
 import "fmt"
 
-// fewRows are the rows from which on the kernel of int8 takes groups of
-// vectorRows: fewer leave it to wait for the weights.
-const fewRows = 4
+// fewRows are the rows of the last group, from the least on, that the kernel of int8
+// multiplies alone: the products of vectorRows take longer than the weights' way
+// from memory.
+var fewRows = []int{2, 6}
 
 // productVNNI writes the kernel of int8.
 func productVNNI(w *writer) {
 	w.p("// func productAVX512VNNI(t *block)")
 	w.p("//")
-	w.p("// Requires: AVX512_VNNI, AVX512F, BMI2. Reads whole groups of %d rows of A, of %d where no more are left.", vectorRows, fewRows)
+	w.p("// Requires: AVX512_VNNI, AVX512F, BMI2. Reads whole groups of %d rows of A, of %d or %d where no more are left.", vectorRows, fewRows[0], fewRows[1])
 	w.p("//")
 	w.p("//	Z0-Z23  int32 sums, row i in 2i and 2i+1    Z24 Z25  four of k of the panel, later scales")
 	w.p("//	Z26 Z27  four of A in every lane    Z28 Z29  products of scales")
@@ -38,10 +39,13 @@ func productVNNI(w *writer) {
 		w.code(fmt.Sprintf("VMOVUPS Z0, %d(R12)", 64*i))
 	}
 	w.p("loaded:")
-	w.code(fmt.Sprintf("CMPQ R13, $%d\nJLE  few", fewRows))
-	w.steps("many", vectorRows)
-	w.code("JMP  summed")
-	w.steps("few", fewRows)
+	for _, n := range fewRows {
+		w.code(fmt.Sprintf("CMPQ R13, $%d\nJLE  rows%[1]d", n))
+	}
+	for _, n := range append([]int{vectorRows}, fewRows...) {
+		w.steps(n)
+		w.code("JMP  summed")
+	}
 	w.p("summed:")
 	w.code("MOVQ block_row(DI), SI")
 	finish(w, vectorRows, "next")
@@ -71,8 +75,8 @@ func (w *writer) bases(rows int) {
 }
 
 // steps writes the loop over the steps for so many rows.
-func (w *writer) steps(name string, rows int) {
-	w.p("%s:", name)
+func (w *writer) steps(rows int) {
+	w.p("rows%d:", rows)
 	w.bases(rows)
 	w.code("VMOVDQU32 (BX), Z24\nVMOVDQU32 64(BX), Z25")
 	for r := range rows {
@@ -80,7 +84,7 @@ func (w *writer) steps(name string, rows int) {
 	}
 	w.code("MOVQ block_quads(DI), CX")
 	w.p("\tPCALIGN $32")
-	w.p("%sQuad:", name)
+	w.p("quad%d:", rows)
 	w.code("VMOVDQU32 128(BX), Z24\nVMOVDQU32 192(BX), Z25")
 	for r := range rows {
 		t := 26 + r%2
@@ -94,7 +98,7 @@ func (w *writer) steps(name string, rows int) {
 	w.code(fmt.Sprintf(`
 		ADDQ $%d, BX
 		DECQ CX
-		JNZ  %sQuad`, panel, name))
+		JNZ  quad%d`, panel, rows))
 	w.bases(rows)
 	w.code("VMOVUPS 128(BX), Z24\nVMOVUPS 192(BX), Z25")
 	for r := range rows {
@@ -108,7 +112,7 @@ func (w *writer) steps(name string, rows int) {
 		ADDQ $%d, BX
 		ADDQ $8, R9
 		DECQ DX
-		JNZ  %s`, 2*panel, name))
+		JNZ  rows%d`, 2*panel, rows))
 }
 
 // quantise writes the rounding of a pixel's groups.
