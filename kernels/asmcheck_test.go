@@ -39,7 +39,7 @@ var avx2Ops = set(`VADDPS VADDSS VADDPD VADDSD VSUBPS VSUBSS VSUBPD VSUBSD VMULP
 	VGATHERDPS VGATHERQPS VTESTPS VPTEST VROUNDPS VROUNDSS
 	VCVTPH2PS VCVTPS2PH VCVTPS2DQ VCVTTPS2DQ VCVTDQ2PS VCVTPS2PD VCVTPD2PS VCVTSS2SD VCVTSD2SS VCVTSI2SSL VCVTSI2SSQ
 	VPADDB VPADDW VPADDD VPADDQ VPSUBB VPSUBW VPSUBD VPSUBQ VPMULLW VPMULLD VPMULHW VPMADDWD VPMADDUBSW VPSLLD VPSRLD VPSRAD VPSLLQ VPSRLQ VPSLLW VPSRLW VPSRAW
-	VPSLLVD VPSRLVD VPSRAVD VPAND VPANDN VPOR VPXOR VPCMPEQD VPCMPEQB VPCMPGTD VPMAXSD VPMINSD VPMAXSW VPMINSW VPMAXUB VPMINUB VPABSD
+	VPSLLVD VPSRLVD VPSRAVD VPAND VPANDN VPOR VPXOR VPCMPEQD VPCMPEQB VPCMPGTD VPMAXSD VPMINSD VPMAXSW VPMINSW VPMAXUB VPMINUB VPMAXUD VPMINUD VPABSD
 	VPMOVZXBW VPMOVZXBD VPMOVZXWD VPMOVZXDQ VPMOVSXBW VPMOVSXBD VPMOVSXWD VPMOVMSKB VPACKUSDW VPACKSSDW VPACKUSWB VPACKSSWB VPUNPCKLBW VPUNPCKHBW
 	VPUNPCKLWD VPUNPCKHWD VPUNPCKLDQ VPUNPCKHDQ VPUNPCKLQDQ VPUNPCKHQDQ VPSHUFB VPSHUFD VPALIGNR VPBROADCASTB VPBROADCASTW VPBROADCASTD VPBROADCASTQ
 	VPEXTRW VPEXTRD VPEXTRQ VPINSRW VPINSRD VPINSRQ VZEROUPPER VZEROALL`)
@@ -69,16 +69,16 @@ func set(names string) map[string]bool {
 func checkAssembly(name, src string) []string {
 	var faults []string
 	level := ""
-	for _, l := range []string{"avx2", "avx512", "avx512bf16", "amxbf16"} {
+	for _, l := range []string{"avx2", "avx512", "avx512bf16", "amxbf16", "avx512vnni"} {
 		if strings.HasSuffix(name, "_"+l+"_amd64.s") {
 			level = strings.ToUpper(l)
 		}
 	}
 	if level == "" {
-		return []string{name + ": the name states no instruction set; want _avx2_amd64.s, _avx512_amd64.s, _avx512bf16_amd64.s or _amxbf16_amd64.s"}
+		return []string{name + ": the name states no instruction set; want _avx2_amd64.s, _avx512_amd64.s, _avx512bf16_amd64.s, _avx512vnni_amd64.s or _amxbf16_amd64.s"}
 	}
 	for i, line := range strings.Split(src, "\n") {
-		if strings.Contains(line, "BYTE $") && (!strings.HasSuffix(level, "BF16") || !encoded.MatchString(line)) {
+		if strings.Contains(line, "BYTE $") && (!strings.HasSuffix(level, "BF16") && level != "AVX512VNNI" || !encoded.MatchString(line)) {
 			faults = append(faults, fmt.Sprintf("%s:%d: bytes that no comment names as an instruction of the level %s", name, i+1, level))
 		}
 	}
@@ -129,7 +129,7 @@ func checkCode(f function, level string, bad func(line int, format string, args 
 		switch {
 		case avx512Ops[op] && level == "AVX2" || evex && level == "AVX2":
 			bad(i.line, "%s %s needs AVX-512", i.op, strings.Join(i.args, ", "))
-		case avx2Ops[op] || fma.MatchString(op) || avx512Ops[op]:
+		case avx2Ops[op] || fma.MatchString(op) || avx512Ops[op] || op == "VPDPBUSD" && level == "AVX512VNNI":
 		case op[0] == 'V' && op != "VERR" && op != "VERW":
 			bad(i.line, "%s is not known to be of the level %s", op, level)
 		case vector:
@@ -215,6 +215,9 @@ func TestAssemblyRulesFire(t *testing.T) {
 	}
 	require.Empty(t, checkAssembly("f_avx512_amd64.s", strings.ReplaceAll(strings.ReplaceAll(ok, "AVX2", "AVX512"), "Y0", "Z31")))
 	require.Contains(t, checkAssembly("f_avx512_amd64.s", strings.ReplaceAll(ok, "VMOVUPS (SI), Y0", "VDPBF16PS Z0, Z0, Z0"))[1], "VDPBF16PS is not known")
+	vnni := strings.ReplaceAll(strings.ReplaceAll(ok, "AVX2", "AVX512VNNI"), "VMOVUPS (SI), Y0", "VPDPBUSD (SI), Z0, Z0")
+	require.Empty(t, checkAssembly("f_avx512vnni_amd64.s", vnni))
+	require.Contains(t, checkAssembly("f_avx512bf16_amd64.s", strings.ReplaceAll(vnni, "VNNI", "BF16"))[0], "VPDPBUSD is not known")
 	const bytes = "\tBYTE $0x62; BYTE $0xf2 // VDPBF16PS Z0, Z0, Z0\n\tVZEROUPPER"
 	for name, src := range map[string]string{"f_avx512bf16_amd64.s": bytes, "f_amxbf16_amd64.s": strings.ReplaceAll(bytes, "VDPBF16PS", "TDPBF16PS")} {
 		symbol := strings.ToUpper(strings.Split(name, "_")[1])

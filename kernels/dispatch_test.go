@@ -56,7 +56,7 @@ func checkDispatch(sources map[string]string) []string {
 
 func (d *dispatch) assembly(file string, fn *ast.FuncDecl) {
 	name := fn.Name.Name
-	for _, l := range []string{"AVX512", "AVX2", "AVX512BF16", "AMXBF16"} {
+	for _, l := range []string{"AVX512", "AVX2", "AVX512BF16", "AMXBF16", "AVX512VNNI"} {
 		if strings.HasSuffix(name, l) {
 			d.level[name] = l
 		}
@@ -138,7 +138,7 @@ func (d *dispatch) walk(n ast.Node, allowed, name string, report func(name, used
 			return false
 		case *ast.Ident:
 			l := d.level[m.Name]
-			if l == "" || l == allowed || allowed == anyLevel || l == "AVX2" && allowed == "AVX512" || strings.HasPrefix(l, "AVX512") && strings.HasSuffix(allowed, "BF16") {
+			if l == "" || l == allowed || allowed == anyLevel || l == "AVX2" && allowed == "AVX512" || strings.HasPrefix(l, "AVX512") && strings.HasSuffix(allowed, "BF16") || l == "AVX512" && allowed == "AVX512VNNI" {
 				return true
 			}
 			if allowed != "" {

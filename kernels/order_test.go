@@ -30,7 +30,7 @@ var rooms = []struct {
 	{packages: []string{"kernels/norm"}},
 	{packages: []string{"kernels/gemm"}},
 	{packages: []string{"kernels/conv", "kernels/attn", "kernels/image", "kernels/step"}},
-	{packages: []string{"kernels/bf16"}},
+	{packages: []string{"kernels/narrow"}},
 	{packages: []string{"kernels"}},
 	{packages: []string{"weights"}},
 	{packages: []string{"tensor"}},

@@ -2,11 +2,11 @@ package kernels
 
 import (
 	"syntic/kernels/attn"
-	"syntic/kernels/bf16"
 	"syntic/kernels/conv"
 	"syntic/kernels/elem"
 	"syntic/kernels/gemm"
 	"syntic/kernels/isa"
+	"syntic/kernels/narrow"
 	"syntic/kernels/norm"
 )
 
@@ -18,14 +18,15 @@ type Table struct {
 	Gemm *gemm.Kernel
 	Conv *conv.Kernel
 	Attn *attn.Kernel
-	BF16 *bf16.Kernel // products of bfloat16; nil where the level or the machine has none
+	BF16 *narrow.Kernel // products of bfloat16; nil where the level or the machine has none
+	Int8 *narrow.Kernel // of int8; likewise
 }
 
 // For returns the table of a level that this machine supports.
 func For(l isa.Level) Table {
 	t := Table{ISA: l, Elem: elem.For(l), Norm: norm.For(l), Gemm: gemm.For(l), Conv: conv.For(l), Attn: attn.For(l)}
 	if l == isa.AVX512 {
-		t.BF16 = bf16.Best()
+		t.BF16, t.Int8 = narrow.Best(isa.BF16()), narrow.Best(isa.Int8())
 	}
 	return t
 }

@@ -29,9 +29,9 @@ func (a *app) cpuOptions() (cpu.Options, error) {
 	if o.Storage, ok = types[a.storage]; !ok {
 		return o, usagef("--weights %s: must be f32, f16 or bf16", a.storage)
 	}
-	precisions := map[string]cpu.Precision{"f32": cpu.F32, "bf16": cpu.BF16}
+	precisions := map[string]cpu.Precision{"f32": cpu.F32, "bf16": cpu.BF16, "int8": cpu.Int8}
 	if o.Precision, ok = precisions[a.precision]; !ok {
-		return o, usagef("--precision %s: must be f32 or bf16", a.precision)
+		return o, usagef("--precision %s: must be f32, bf16 or int8", a.precision)
 	}
 	ways := map[string]cpu.Winograd{"": cpu.WinogradByModel, "off": cpu.WinogradOff, "f2": cpu.WinogradF2, "f4": cpu.WinogradF4}
 	if o.Winograd, ok = ways[a.winograd]; !ok {

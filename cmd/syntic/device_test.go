@@ -8,21 +8,28 @@ import (
 	"syntic/kernels/isa"
 )
 
-// --precision is checked before anything is loaded, and captions in bfloat16 are
-// those of float32 for pictures whose words are no near-ties.
+// --precision is checked before anything is loaded, and captions in bfloat16 and
+// int8 are those of float32 for pictures whose words are no near-ties.
 func TestPrecision(t *testing.T) {
 	d := command(t, "caption", "--quiet", "--precision", "f64", "sample:sheep")
 	require.Equal(t, 2, d.code)
 	require.Contains(t, d.err, "--precision f64")
-	d = command(t, "caption", "--quiet", "--precision", "bf16", "--isa", "portable", "sample:sheep")
-	require.Equal(t, 2, d.code)
-	require.Contains(t, d.err, "AVX512_BF16")
-	if len(isa.BF16()) == 0 {
-		require.Contains(t, good(t, "doctor"), "bf16 takes")
-		t.Skip("NOT CHECKED: captions in bfloat16: this CPU or system has no products of it")
+	for name, p := range map[string]struct {
+		have  []isa.Products
+		takes string
+	}{"bf16": {isa.BF16(), "AVX512_BF16"}, "int8": {isa.Int8(), "AVX512_VNNI"}} {
+		t.Run(name, func(t *testing.T) {
+			d := command(t, "caption", "--quiet", "--precision", name, "--isa", "portable", "sample:sheep")
+			require.Equal(t, 2, d.code)
+			require.Contains(t, d.err, p.takes)
+			if len(p.have) == 0 {
+				require.Contains(t, good(t, "doctor"), name+" takes")
+				t.Skipf("NOT CHECKED: captions in %s: this CPU or system has no products of it", name)
+			}
+			require.Contains(t, good(t, "doctor"), name+" with")
+			require.Equal(t, captionOf(t, "sample:stop-sign"), captionOf(t, "sample:stop-sign", "--precision", name))
+		})
 	}
-	require.Contains(t, good(t, "doctor"), "f32, and bf16 with")
-	require.Equal(t, captionOf(t, "sample:stop-sign"), captionOf(t, "sample:stop-sign", "--precision", "bf16"))
 }
 
 func TestOrdinal(t *testing.T) {

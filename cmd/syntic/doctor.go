@@ -51,6 +51,7 @@ type report struct {
 	Levels    []string    `json:"instruction_sets"`
 	Chosen    string      `json:"chosen"`
 	BF16      []string    `json:"bf16"` // what --precision bf16 may use, slowest first
+	Int8      []string    `json:"int8"` // likewise
 	Why       string      `json:"why"`
 	Caches    isa.Cache   `json:"caches"`
 	MemoryKiB int         `json:"memory_KiB"`
@@ -82,6 +83,9 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) (err error) {
 	}
 	for _, p := range isa.BF16() {
 		r.BF16 = append(r.BF16, p.String())
+	}
+	for _, p := range isa.Int8() {
+		r.Int8 = append(r.Int8, p.String())
 	}
 	r.MemoryKiB, r.FreeKiB = statusField("/proc/meminfo", "MemTotal"), statusField("/proc/meminfo", "MemAvailable")
 	if f.plan {
@@ -147,11 +151,13 @@ func (a *app) printReport(r *report) error {
 	fmt.Fprintf(w, "cores          %d in the machine, %d threads in use\n", r.Cores, r.Threads)
 	fmt.Fprintf(w, "caches         L1 %s, L2 %s, L3 %s\n", size(r.Caches.L1D), size(r.Caches.L2), size(r.Caches.L3))
 	fmt.Fprintf(w, "kernels        %s (%s); this CPU runs %s\n", r.Chosen, r.Why, strings.Join(r.Levels, ", "))
-	if n := len(r.BF16); n > 0 {
-		fmt.Fprintf(w, "precisions     f32, and bf16 with %s\n", r.BF16[n-1])
-	} else {
-		fmt.Fprintf(w, "precisions     f32; bf16 takes AMX-BF16 or AVX512_BF16\n")
+	with := func(have []string, lacking string) string {
+		if n := len(have); n > 0 {
+			return "with " + have[n-1]
+		}
+		return "takes " + lacking
 	}
+	fmt.Fprintf(w, "precisions     f32; bf16 %s; int8 %s\n", with(r.BF16, "AMX-BF16 or AVX512_BF16"), with(r.Int8, "AVX512_VNNI"))
 	fmt.Fprintf(w, "memory         %s, %s available\n", size(r.MemoryKiB<<10), size(r.FreeKiB<<10))
 	fmt.Fprintf(w, "GPU            %s\n", r.GPU)
 	if r.Plan != nil {

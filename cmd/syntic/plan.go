@@ -68,8 +68,11 @@ func (a *app) planSettings(d graph.Device, p *sd.Pipeline, batch, batches int, s
 		// an AVX2 machine the UNet does as many as the peak of multiply-adds, the
 		// decoder 2.4 times as many, so its estimate is high.
 		rate = c.PeakFLOPS(20*time.Millisecond) * float64(c.Threads())
-		if a.precision == "bf16" { // bounded by the memory of activations: a quarter of the tiles' peak
+		switch a.precision {
+		case "bf16": // bounded by the memory of activations: a quarter of the tiles' peak
 			rate /= 4
+		case "int8": // attention, in float32, takes two fifths of the time
+			rate /= 1.7
 		}
 	}
 	plan := &drawPlan{Available: a.memory(d)}

@@ -31,8 +31,8 @@ compared.`,
 // leastTolerance is what whole models may err in halves, of the results' norm. GPUs
 // keep values in halves too: the goldens show up to 3.5e-3 and 2.8e-2.
 func (a *app) leastTolerance() float64 {
-	if a.device == "cpu" && a.precision == "bf16" {
-		return verify.BF16
+	if least, ok := map[string]float64{"bf16": verify.BF16, "int8": verify.Int8}[a.precision]; ok && a.device == "cpu" {
+		return least
 	}
 	return map[string]float64{"f16": 8e-3, "bf16": 4e-2}[a.precision]
 }

@@ -48,16 +48,20 @@ func TestRequiredLevel(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// What BF16 lists can be run, and comes with the level AVX512.
-func TestBF16(t *testing.T) {
-	ps := BF16()
-	if len(ps) == 0 {
-		t.Skip("NOT CHECKED: this CPU or system has no products of bfloat16")
+// What BF16 and Int8 list can be run, and comes with the level AVX512.
+func TestProducts(t *testing.T) {
+	for name, list := range map[string]func() []Products{"bfloat16": BF16, "int8": Int8} {
+		t.Run(name, func(t *testing.T) {
+			ps := list()
+			if len(ps) == 0 {
+				t.Skipf("NOT CHECKED: this CPU or system has no products of %s", name)
+			}
+			require.True(t, Supported(AVX512))
+			require.NotContains(t, ps, NoProducts)
+			require.Equal(t, ps, list(), "asked twice")
+			require.IsIncreasing(t, ps)
+		})
 	}
-	require.True(t, Supported(AVX512))
-	require.NotContains(t, ps, NoProducts)
-	require.Equal(t, ps, BF16(), "asked twice")
-	require.IsIncreasing(t, ps)
 }
 
 func TestMachineFacts(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"syntic/kernels/attn"
-	"syntic/kernels/bf16"
+	"syntic/kernels/narrow"
 	"syntic/tensor/graph"
 )
 
@@ -14,8 +14,8 @@ func (d *Device) attention(op *graph.Op, a *graph.AttentionOp) (graph.Step, erro
 		StrideQ: a.StrideQ, StrideK: a.StrideK, StrideV: a.StrideV,
 		Scale: a.Scale, Causal: a.Causal, KeyMask: op.In[3] != nil,
 	}
-	if d.opts.Precision == BF16 && op.In[4] == nil && d.table.BF16.FitsAttention(s) {
-		o := bf16.NewAttention(d.table.BF16, d.pool, s)
+	if d.narrow != nil && op.In[4] == nil && d.narrow.FitsAttention(s) {
+		o := narrow.NewAttention(d.narrow, d.pool, s)
 		return &step{workspace: o.Workspace(), bind: func(m *memory, ws []float32) run {
 			dst, q, k, v := m.f32(op.Out), m.f32(op.In[0])[a.QOff:], m.f32(op.In[1])[a.KOff:], m.f32(op.In[2])[a.VOff:]
 			return func() error { o.Run(dst, q, k, v, ws); return nil }

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"syntic/kernels/bf16"
 	"syntic/kernels/conv"
 	"syntic/kernels/elem"
 	"syntic/tensor/graph"
@@ -28,8 +27,8 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
 		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.opts.Storage,
 	}
-	if d.opts.Precision == BF16 && bf16.FitsConv(s) {
-		return d.convBF16(op, s), nil
+	if d.narrow != nil && d.narrow.FitsConv(s) {
+		return d.narrowConv(op, s), nil
 	}
 	o := conv.New(d.table.Conv, d.pool, s)
 	w := &weight[*conv.Weights]{

@@ -26,8 +26,8 @@ func matrix(p *graph.Param, layout gemm.Layout, k, n int) (gemm.Matrix, error) {
 }
 
 func (d *Device) linear(op *graph.Op, a *graph.LinearOp) (graph.Step, error) {
-	if d.opts.Precision == BF16 {
-		return d.linearBF16(op, a), nil
+	if d.narrow != nil {
+		return d.narrowLinear(op, a), nil
 	}
 	form := [...]string{graph.NK: "linear NK", graph.KN: "linear KN"}[a.Layout]
 	w := &weight[*gemm.Weights]{

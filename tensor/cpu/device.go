@@ -8,6 +8,7 @@ import (
 	"syntic/kernels"
 	"syntic/kernels/gemm"
 	"syntic/kernels/isa"
+	"syntic/kernels/narrow"
 	"syntic/kernels/par"
 	"syntic/tensor/graph"
 )
@@ -30,9 +31,14 @@ type Precision uint8
 // more. Everything else, and what lies in memory between operations, stays
 // float32; so do grouped convolutions, those of fewer than 16 channels, and
 // products of two activations. Storage and Winograd count for those alone.
+//
+// With Int8 linear layers and convolutions round both operands to multiples of
+// scales, one for up to 128 neighbours of a row or column, where the CPU has
+// AVX512_VNNI, and everything else is float32.
 const (
 	F32 Precision = iota
 	BF16
+	Int8
 )
 
 // Winograd says which of Winograd's algorithms 3×3 convolutions may use, where
@@ -54,6 +60,8 @@ type Device struct {
 	opts  Options
 	table kernels.Table
 	pool  *par.Pool
+	// narrow computes products in the device's precision; nil in float32.
+	narrow *narrow.Kernel
 
 	mu     sync.Mutex // held while a program runs or a weight is packed
 	packed map[packKey]*packed
@@ -81,19 +89,30 @@ func New(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Precision == BF16 && t.BF16 == nil {
-		return nil, fmt.Errorf("precision bf16: %s with the instruction set %s: it takes avx512 and AMX-BF16 (with the system's leave) or AVX512_BF16", isa.Name(), t.ISA)
+	k, lacks := (*narrow.Kernel)(nil), ""
+	switch o.Precision {
+	case BF16:
+		if k = t.BF16; k == nil {
+			lacks = "precision bf16: %s with the instruction set %s: it takes avx512 and AMX-BF16 (with the system's leave) or AVX512_BF16"
+		}
+	case Int8:
+		if k = t.Int8; k == nil {
+			lacks = "precision int8: %s with the instruction set %s: it takes avx512 and AVX512_VNNI"
+		}
+	}
+	if lacks != "" {
+		return nil, fmt.Errorf(lacks, isa.Name(), t.ISA)
 	}
 	if o.Threads <= 0 {
 		o.Threads = isa.Cores()
 	}
-	return &Device{opts: o, table: t, pool: par.New(o.Threads), packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}, nil
+	return &Device{opts: o, table: t, narrow: k, pool: par.New(o.Threads), packed: map[packKey]*packed{}, states: map[*graph.State]*stateMemory{}}, nil
 }
 
 // Name implements graph.Device.
 func (d *Device) Name() string {
-	if d.opts.Precision == BF16 {
-		return "cpu " + d.table.BF16.Products().String()
+	if d.narrow != nil {
+		return "cpu " + d.narrow.Products().String()
 	}
 	return "cpu " + d.table.ISA.String()
 }
@@ -113,8 +132,8 @@ func (d *Device) Table() kernels.Table { return d.table }
 // PeakFLOPS measures the operations a second that one core does in products of the
 // device's precision: their ceiling.
 func (d *Device) PeakFLOPS(t time.Duration) float64 {
-	if d.opts.Precision == BF16 {
-		return d.table.BF16.PeakFLOPS(t)
+	if d.narrow != nil {
+		return d.narrow.PeakFLOPS(t)
 	}
 	return gemm.PeakFLOPS(d.table.ISA, t)
 }

@@ -60,10 +60,20 @@ func TestBF16(t *testing.T) {
 	devtest.Suite{Open: open(Options{Precision: BF16}), Slack: 5000}.Run(t)
 }
 
-// TestBF16Needs: a device isn't opened with products that its kernels lack.
-func TestBF16Needs(t *testing.T) {
+// TestInt8 allows the rounding of both operands to bytes.
+func TestInt8(t *testing.T) {
+	if len(isa.Int8()) == 0 {
+		t.Skip("NOT CHECKED: this CPU has no products of int8")
+	}
+	devtest.Suite{Open: open(Options{Precision: Int8}), Slack: 10000}.Run(t)
+}
+
+// TestNarrowNeeds: a device isn't opened with products that its kernels lack.
+func TestNarrowNeeds(t *testing.T) {
 	_, err := New(Options{ISA: "portable", Precision: BF16})
 	require.ErrorContains(t, err, "AVX512_BF16")
+	_, err = New(Options{ISA: "portable", Precision: Int8})
+	require.ErrorContains(t, err, "AVX512_VNNI")
 }
 
 // TestWinograd lets convolutions choose an algorithm with a larger error.

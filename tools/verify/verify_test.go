@@ -110,13 +110,22 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// TestBF16 checks the models in bfloat16, those of a picture at full size too.
-func TestBF16(t *testing.T) {
-	if len(isa.BF16()) == 0 {
-		t.Skip("NOT CHECKED: this CPU or system has no products of bfloat16")
+// TestNarrow checks the models in bfloat16 and int8, those of a picture at full size
+// too.
+func TestNarrow(t *testing.T) {
+	for name, p := range map[string]struct {
+		precision cpu.Precision
+		have      []isa.Products
+		least     float64
+	}{"bf16": {cpu.BF16, isa.BF16(), BF16}, "int8": {cpu.Int8, isa.Int8(), Int8}} {
+		t.Run(name, func(t *testing.T) {
+			if len(p.have) == 0 {
+				t.Skipf("NOT CHECKED: this CPU or system has no products of %s", name)
+			}
+			d := func() (graph.Device, error) { return cpu.New(cpu.Options{Precision: p.precision}) }
+			replay(t, "^tiny/|^full/(clip/image|sdtext|detr/single|vae/.*_small)$", Options{Device: d, Least: p.least}, 60)
+		})
 	}
-	d := func() (graph.Device, error) { return cpu.New(cpu.Options{Precision: cpu.BF16}) }
-	replay(t, "^tiny/|^full/(clip/image|sdtext|detr/single|vae/.*_small)$", Options{Device: d, Least: BF16}, 60)
 }
 
 func TestPreprocessing(t *testing.T) { replay(t, "^pre/", Options{}, 55) }

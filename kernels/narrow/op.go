@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"syntic/kernels/conv"
 	"syntic/kernels/gemm"
+	"syntic/kernels/isa"
 	"syntic/kernels/par"
 	"syntic/kernels/ref"
 )
@@ -19,7 +20,7 @@ type Op struct {
 	geo      ref.Conv2D
 	act      ref.Act
 	normAct  ref.Act
-	bias     bool
+	hasBias  bool
 	residual bool
 	norm     bool
 	ldx      int // floats from pixel to pixel of x, of the result and of the residual
@@ -29,12 +30,12 @@ type Op struct {
 	stream bool // the result fits no cache: it is stored past them
 
 	// The operands of the current Run, for the pool's tasks.
-	dst, x, b, res []float32
-	a              []uint16
-	w              *Weights
-	stats          *conv.Norm
-	super          int
-	fillFn, multFn func(worker, task int)
+	dst, x, bias, res []float32
+	a                 []uint32
+	w                 *Weights
+	stats             *conv.Norm
+	super             int
+	fillFn, multFn    func(worker, task int)
 }
 
 // tempLen is the most floats that are rounded at a time: they stay in L1.
@@ -45,10 +46,17 @@ const tempLen = 4096
 // took twice as long.
 const streamFrom = 32 << 20
 
-// FitsConv reports whether a convolution can be computed in bfloat16. Others
-// stay float32: grouped and depthwise ones, and first layers, whose few channels
-// would be padded to 32.
-func FitsConv(s conv.Spec) bool { return s.Groups <= 1 && s.C >= 16 }
+// FitsConv reports whether these kernels should compute a convolution. Others stay
+// float32: grouped and depthwise ones; in bfloat16 first layers, whose few channels
+// would be padded to 32; in int8 those of fewer than 64 channels, where Winograd's
+// algorithms are faster, and last layers, which cost little and whose errors no
+// later layer averages: the autoencoder's results err by 7 % less.
+func (k *Kernel) FitsConv(s conv.Spec) bool {
+	if k.with == isa.AVX512VNNI {
+		return s.Groups <= 1 && s.C >= 64 && s.O >= 16
+	}
+	return s.Groups <= 1 && s.C >= 16
+}
 
 // NewProduct plans C = act(A·B + bias + residual) and reserves the pool's scratch.
 // Scale is not supported.
@@ -64,34 +72,34 @@ func NewProduct(k *Kernel, pool *par.Pool, s gemm.Spec) *Op {
 	def(&s.LDC, s.N)
 	def(&s.LDR, s.N)
 	if min(s.M, s.N, s.K) < 1 || s.LDA < s.K || s.LDC < s.N || s.LDR < s.N || s.Scale != 0 && s.Scale != 1 {
-		panic(fmt.Sprintf("bf16: impossible product %+v", s))
+		panic(fmt.Sprintf("narrow: impossible product %+v", s))
 	}
-	o := &Op{k: k, pool: pool, act: s.Act, ldx: s.LDA, ldc: s.LDC, ldr: s.LDR, bias: true, residual: true,
+	o := &Op{k: k, pool: pool, act: s.Act, ldx: s.LDA, ldc: s.LDC, ldr: s.LDR, hasBias: true, residual: true,
 		geo: ref.Conv2D{N: 1, H: s.M, W: 1, C: s.K, O: s.N, KH: 1, KW: 1, StrideH: 1, StrideW: 1, DilH: 1, DilW: 1, Groups: 1}}
-	return o.plan(fmt.Sprintf("bf16/linear/%dx%d", s.K, s.N))
+	return o.plan(fmt.Sprintf("%s/linear/%dx%d", k.with, s.K, s.N))
 }
 
 // NewConv plans a convolution and reserves the pool's scratch. Algorithm,
 // MaxError and Storage of the Spec don't count.
 //
-// Panics: if s.Check returns an error, or FitsConv is false.
+// Panics: if s.Check returns an error, or s has groups.
 func NewConv(k *Kernel, pool *par.Pool, s conv.Spec) *Op {
 	s.Algorithm = conv.Direct
 	if err := s.Check(); err != nil {
 		panic(err)
 	}
-	if !FitsConv(s) {
-		panic(fmt.Sprintf("bf16: a convolution of %d channels, %d groups", s.C, s.Groups))
+	if s.Groups > 1 {
+		panic(fmt.Sprintf("narrow: a convolution of %d groups", s.Groups))
 	}
 	one := func(v int) int { return max(v, 1) }
-	o := &Op{k: k, pool: pool, act: s.Act, normAct: s.NormAct, bias: s.Bias, residual: s.Residual, norm: s.Norm, ldx: s.C, ldc: s.O, ldr: s.O,
+	o := &Op{k: k, pool: pool, act: s.Act, normAct: s.NormAct, hasBias: s.Bias, residual: s.Residual, norm: s.Norm, ldx: s.C, ldc: s.O, ldr: s.O,
 		geo: ref.Conv2D{N: s.N, H: s.H, W: s.W, C: s.C, O: s.O, KH: s.KH, KW: s.KW,
 			StrideH: one(s.StrideH), StrideW: one(s.StrideW), PadT: s.PadT, PadL: s.PadL, PadB: s.PadB, PadR: s.PadR,
 			DilH: one(s.DilH), DilW: one(s.DilW), Groups: 1}}
 	if o.pointwise() { // a column of pixels
 		o.geo.H, o.geo.W = s.H*s.W, 1
 	}
-	return o.plan(fmt.Sprintf("bf16/conv/%dx%dx%dx%d", s.O, s.C, s.KH, s.KW))
+	return o.plan(fmt.Sprintf("%s/conv/%dx%dx%dx%d", k.with, s.O, s.C, s.KH, s.KW))
 }
 
 func (o *Op) plan(key string) *Op {
@@ -119,7 +127,7 @@ func (o *Op) pointwise() bool {
 func (o *Op) WeightsKey() string { return o.key }
 
 // WeightBytes returns the memory that packed weights take.
-func (o *Op) WeightBytes() int { return 2 * packedLen(o.geo.KH*o.geo.KW, o.geo.C, o.geo.O) }
+func (o *Op) WeightBytes() int { return 4 * o.steps * o.b * up(o.geo.O, cols) / cols }
 
 // Workspace returns how many floats of temporary memory Run needs. They may be
 // shared with anything that does not run at the same time.
@@ -136,7 +144,7 @@ func (o *Op) Workspace() int { return o.workspace }
 func (o *Op) Run(dst, x []float32, w *Weights, bias, residual []float32, norm *conv.Norm, ws []float32) {
 	g := o.geo
 	in, out := g.N*g.H*g.W-1, g.N*g.OutH()*g.OutW()-1
-	if !o.bias {
+	if !o.hasBias {
 		bias = nil
 	}
 	if !o.residual {
@@ -146,17 +154,17 @@ func (o *Op) Run(dst, x []float32, w *Weights, bias, residual []float32, norm *c
 	case len(dst) < out*o.ldc+g.O || len(x) < in*o.ldx+g.C || len(ws) < o.workspace,
 		bias != nil && len(bias) < g.O, residual != nil && len(residual) < out*o.ldr+g.O,
 		o.norm && (norm == nil || len(norm.Scale) < g.N*g.C || len(norm.Shift) < g.N*g.C):
-		panic("bf16: an operand of Run is too short for " + o.key)
+		panic("narrow: an operand of Run is too short for " + o.key)
 	case w.kh != g.KH || w.kw != g.KW || w.c != g.C || w.n != g.O:
-		panic("bf16: weights of another shape given to " + o.key)
+		panic("narrow: weights of another shape given to " + o.key)
 	}
-	o.dst, o.x, o.b, o.res, o.w, o.stats, o.a = dst, x, bias, residual, w, norm, halves(ws[:o.workspace])
+	o.dst, o.x, o.bias, o.res, o.w, o.stats, o.a = dst, x, bias, residual, w, norm, words(ws[:o.workspace])
 	for o.super = range o.supers {
 		s := &o.supers[o.super]
 		o.pool.Run((s.r1-s.r0)*o.fills, o.fillFn)
 		o.pool.Run((s.g1-s.g0)*s.parts, o.multFn)
 	}
-	o.dst, o.x, o.b, o.res, o.w, o.stats, o.a = nil, nil, nil, nil, nil, nil, nil
+	o.dst, o.x, o.bias, o.res, o.w, o.stats, o.a = nil, nil, nil, nil, nil, nil, nil
 }
 
 // runMultiply multiplies one group's rows by some panels. Neighbouring tasks
@@ -185,7 +193,7 @@ func (o *Op) runMultiply(worker, task int) {
 // pass multiplies a group's rows by n steps of panel j.
 func (o *Op) pass(sums []float32, q group, j, step, n int) {
 	k, first := o.k, j*cols
-	t := block{lda: uintptr(2 * o.rp), off: unsafe.Pointer(&o.off[step]), k: n, b: unsafe.Pointer(&o.w.panel(j, step)[0]),
+	t := block{lda: uintptr(4 * o.rp), off: unsafe.Pointer(&o.off[step]), k: n, quads: o.deep / 4, b: unsafe.Pointer(&o.w.panel(j, step)[0]),
 		cols: min(cols, o.geo.O-first), ldc: uintptr(4 * o.ldc), ldr: uintptr(4 * o.ldr)}
 	if step > 0 {
 		t.flags |= loadSums
@@ -196,8 +204,8 @@ func (o *Op) pass(sums []float32, q group, j, step, n int) {
 	if o.steps > o.chunk {
 		t.sumStep = uintptr(4 * k.rows * cols)
 	}
-	if o.b != nil {
-		t.bias = unsafe.Pointer(&o.b[first])
+	if o.bias != nil {
+		t.bias = unsafe.Pointer(&o.bias[first])
 	}
 	if o.stream && t.cols == cols && uintptr(unsafe.Pointer(&o.dst[0]))%64 == 0 {
 		t.flags |= stream
@@ -208,7 +216,7 @@ func (o *Op) pass(sums []float32, q group, j, step, n int) {
 	// The weights that come next are fetched, evenly over the rows' groups.
 	t.ahead = t.b
 	if next := first + cols; next < o.geo.O {
-		t.ahead, t.aheadStep = unsafe.Pointer(&o.w.panel(j+1, step)[0]), uintptr(min(256, 2*deep*cols/q.rows))
+		t.ahead, t.aheadStep = unsafe.Pointer(&o.w.panel(j+1, step)[0]), uintptr(min(256, 4*o.b/q.rows))
 	}
 	most := max(1, k.call/n) * k.rows
 	for _, s := range o.segs[q.s0:q.s1] {

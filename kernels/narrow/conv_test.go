@@ -1,6 +1,6 @@
 //go:build unix
 
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"syntic/kernels/conv"
+	"syntic/kernels/isa"
 	"syntic/kernels/par"
 	"syntic/kernels/ref"
 )
@@ -36,18 +37,21 @@ func newConvolution(t *testing.T, s conv.Spec, atEnd bool) *convolution {
 	return c
 }
 
-func (c *convolution) reference() []float32 {
+func (c *convolution) reference(k *Kernel) []float32 {
 	one := func(v int) int { return max(v, 1) }
 	g := ref.Conv2D{N: c.N, H: c.H, W: c.W, C: c.C, O: c.O, KH: c.KH, KW: c.KW, StrideH: one(c.StrideH), StrideW: one(c.StrideW),
 		PadT: c.PadT, PadL: c.PadL, PadB: c.PadB, PadR: c.PadR, DilH: one(c.DilH), DilW: one(c.DilW), Groups: 1}
-	x, w, want := make([]float32, len(c.x)), make([]float32, len(c.w)), make([]float64, c.N*g.OutH()*g.OutW()*c.O)
+	x, want := make([]float32, len(c.x)), make([]float64, c.N*g.OutH()*g.OutW()*c.O)
 	copy(x, c.x)
 	if c.Norm {
 		ref.ScaleShift(x, c.x, c.norm.Scale, c.norm.Shift, c.N, c.H*c.W, c.C, c.NormAct)
 	}
-	ref.RoundBF16(x, x)
-	ref.RoundBF16(w, c.w)
-	ref.Convolve(want, x, w, c.bias, c.res, g, c.Act)
+	w, taps := make([]float32, len(c.w)), c.KH*c.KW
+	for o := range c.O { // the taps' channels are rows
+		v := c.w[o*c.C*taps:][:c.C*taps]
+		copy(w[o*c.C*taps:], transposed(k.round(transposed(v, taps), c.C, true), c.C))
+	}
+	ref.Convolve(want, k.round(x, c.C, false), w, c.bias, c.res, g, c.Act)
 	y := make([]float32, len(want))
 	for i, v := range want {
 		y[i] = float32(v)
@@ -109,7 +113,7 @@ func TestConv(t *testing.T) {
 				if s.Norm { // a value near the middle of two may be rounded the other way
 					limit = 1e-4
 				}
-				require.LessOrEqual(t, relErr(c.reference(), c.run(t, k, 2, 0, s.N, atEnd)), limit, "%+v", s)
+				require.LessOrEqual(t, relErr(c.reference(k), c.run(t, k, 2, 0, s.N, atEnd)), limit, "%+v", s)
 			}
 		}
 	})
@@ -121,7 +125,7 @@ func TestConvLarge(t *testing.T) {
 		for _, s := range []conv.Spec{same3(2, 90, 150, 64, 8), {N: 1, H: 100, W: 90, C: 96, O: 6, KH: 3, KW: 3, StrideH: 2, StrideW: 2}} {
 			c := newConvolution(t, s, true)
 			got := c.run(t, k, 1, 0, s.N, true)
-			require.LessOrEqual(t, relErr(c.reference(), got), sumError, "%+v", s)
+			require.LessOrEqual(t, relErr(c.reference(k), got), sumError, "%+v", s)
 			same(t, got, c.run(t, k, 2, 0, s.N, true), "two threads")
 		}
 	})
@@ -174,9 +178,11 @@ func TestImpossibleShapesPanic(t *testing.T) {
 		pool := par.New(1)
 		grouped := same3(1, 8, 8, 32, 32)
 		grouped.Groups = 2
-		require.False(t, FitsConv(grouped))
+		require.False(t, k.FitsConv(grouped))
 		require.Panics(t, func() { NewConv(k, pool, grouped) })
-		require.False(t, FitsConv(same3(1, 8, 8, 3, 32)))
+		require.False(t, k.FitsConv(same3(1, 8, 8, 3, 32)))
+		require.Equal(t, k.with != isa.AVX512VNNI, k.FitsConv(same3(1, 8, 8, 32, 4)))
+		require.True(t, k.FitsConv(same3(1, 8, 8, 64, 16)))
 		s := same3(1, 8, 8, 32, 32)
 		o := NewConv(k, pool, s)
 		f := func(n int) []float32 { return make([]float32, n) }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package bf16
+package narrow
 
 import (
 	"math"
@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"syntic/kernels/isa"
+	"syntic/kernels/ref"
 )
 
 // eachKernel runs f for every kind of instructions of this machine.
 func eachKernel(t *testing.T, f func(t *testing.T, k *Kernel)) {
-	for _, p := range []isa.Products{isa.AVX512BF16, isa.AMXBF16} {
+	for _, p := range []isa.Products{isa.AVX512BF16, isa.AMXBF16, isa.AVX512VNNI} {
 		t.Run(p.String(), func(t *testing.T) {
-			for _, q := range isa.BF16() {
+			for _, q := range append(isa.BF16(), isa.Int8()...) {
 				if p == q {
 					f(t, For(p))
 					return
@@ -79,6 +80,29 @@ func same(t *testing.T, want, got []float32, what string) {
 			require.Failf(t, "other bits", "%s: element %d: %v, then %v", what, i, want[i], got[i])
 		}
 	}
+}
+
+// round returns rows of c values rounded as the kernel rounds them.
+func (k *Kernel) round(x []float32, c int, weights bool) []float32 {
+	y := make([]float32, len(x))
+	f := k.format(c)
+	if !f.int8 {
+		ref.RoundBF16(y, x)
+		return y
+	}
+	for i := 0; i < len(x); i += c {
+		ref.RoundInt8(y[i:i+c], x[i:i+c], f.deep, weights)
+	}
+	return y
+}
+
+// transposed returns the transposed matrix of rows of n values.
+func transposed(x []float32, n int) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i%n*(len(x)/n)+i/n] = v
+	}
+	return y
 }
 
 // sumError bounds the relative error of float32 sums of up to 12000 products.

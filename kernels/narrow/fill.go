@@ -1,6 +1,6 @@
-package bf16
+package narrow
 
-// runFill rounds some rows of a region into the workspace.
+// runFill packs some rows of a region into the workspace.
 func (o *Op) runFill(worker, task int) {
 	g := o.geo
 	at, q := task/o.fills, o.regions[o.supers[o.super].r0+task/o.fills]
@@ -27,7 +27,7 @@ func (o *Op) runFill(worker, task int) {
 
 // fillRow writes a plane's row: of row h of picture n, padded, the pixels from
 // phase on that are a stride apart.
-func (o *Op) fillRow(row []uint16, temp []float32, n, h, phase int) {
+func (o *Op) fillRow(row []uint32, temp []float32, n, h, phase int) {
 	g := o.geo
 	if h < 0 || h >= g.H {
 		clear(row)
@@ -44,12 +44,12 @@ func (o *Op) fillRow(row []uint16, temp []float32, n, h, phase int) {
 	clear(row[(i0+count)*o.rp:])
 }
 
-// pixels rounds count pixels of picture n, step apart from the first one on,
+// pixels packs count pixels of picture n, step apart from the first one on,
 // after the prologue.
-func (o *Op) pixels(dst []uint16, temp []float32, n, first, step, count int) {
+func (o *Op) pixels(dst []uint32, temp []float32, n, first, step, count int) {
 	c := o.geo.C
 	per := 1 // pixels at a time
-	if step*o.ldx == c && c == o.rp {
+	if step*o.ldx == c && !o.int8 && c == 2*o.rp {
 		per = max(1, tempLen/c)
 	}
 	for i := 0; i < count; i += per {
@@ -59,10 +59,6 @@ func (o *Op) pixels(dst []uint16, temp []float32, n, first, step, count int) {
 			o.k.elem.ScaleAdd(temp[:m*c], x, o.stats.Scale[n*c:(n+1)*c], o.stats.Shift[n*c:(n+1)*c], o.normAct)
 			x = temp[:m*c]
 		}
-		to := dst[i*o.rp:]
-		o.k.narrow(to, x)
-		if c < o.cp {
-			clear(to[c:o.cp])
-		}
+		o.k.narrow(dst[i*o.rp:], x, o.format, false)
 	}
 }

@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -82,12 +82,12 @@ func (k *Kernel) FitsAttention(s attn.Spec) bool {
 // false.
 func NewAttention(k *Kernel, pool *par.Pool, s attn.Spec) *Attention {
 	if min(s.B, s.H, s.LQ, s.LK, s.D) < 1 || !k.FitsAttention(s) {
-		panic(fmt.Sprintf("bf16: impossible attention: B %d, H %d, LQ %d, LK %d, D %d", s.B, s.H, s.LQ, s.LK, s.D))
+		panic(fmt.Sprintf("narrow: impossible attention: B %d, H %d, LQ %d, LK %d, D %d", s.B, s.H, s.LQ, s.LK, s.D))
 	}
 	if err := s.SetStrides(); err != nil {
-		panic(fmt.Sprintf("bf16: attention: %v", err))
+		panic(fmt.Sprintf("narrow: attention: %v", err))
 	}
-	a := &Attention{Spec: s, k: k, pool: pool, dp: up(s.D, deep), panels: up(s.D, 16) / 16, lq: up(s.LQ, queries), lk: up(s.LK, keysBlock)}
+	a := &Attention{Spec: s, k: k, pool: pool, dp: up(s.D, tileK), panels: up(s.D, 16) / 16, lq: up(s.LQ, queries), lk: up(s.LK, keysBlock)}
 	scale := float64(s.Scale)
 	if scale == 0 {
 		scale = 1 / math.Sqrt(float64(s.D))
@@ -128,7 +128,7 @@ func (a *Attention) Run(dst, q, k, v, ws []float32) {
 		batch, stride, l int
 	}{{dst, a.BatchO, a.StrideO, a.LQ}, {q, a.BatchQ, a.StrideQ, a.LQ}, {k, a.BatchK, a.StrideK, a.LK}, {v, a.BatchV, a.StrideV, a.LK}, {ws, 0, a.Workspace(), 2}} {
 		if n := (a.B-1)*f.batch + (f.l-1)*f.stride; len(f.s) < n || f.batch > 0 && len(f.s) < n+a.H*a.D {
-			panic(fmt.Sprintf("bf16: attention: an operand holds %d floats, too few", len(f.s)))
+			panic(fmt.Sprintf("narrow: attention: an operand holds %d floats, too few", len(f.s)))
 		}
 	}
 	a.dst, a.q, a.kk, a.v, a.a = dst, q, k, v, halves(ws[:a.Workspace()])
@@ -155,9 +155,9 @@ func (a *Attention) tile(mem []float32, head, first int) {
 	}
 	t := attend{s: unsafe.Pointer(&mem[0]), m: unsafe.Pointer(&m[0]), l: unsafe.Pointer(&l[0]), panels: a.panels, o: unsafe.Pointer(&o[0]), ldo: uintptr(64 * a.panels),
 		q: unsafe.Pointer(&a.a[(head*a.lq+first)*a.dp]), ldq: uintptr(2 * a.dp), k: unsafe.Pointer(&a.a[a.kAt+head*a.lk*a.dp]),
-		vLines: (panelBytes/queries*a.panels + 63) / 64, kLines: 2 * keysBlock / queries * a.dp / 64, keys: keysBlock / cols, steps: a.dp / deep}
+		vLines: (panelBytes/queries*a.panels + 63) / 64, kLines: 2 * keysBlock / queries * a.dp / 64, keys: keysBlock / cols, steps: a.dp / tileK}
 	a.k.attend(&t)
-	t.depth, t.rows = keysBlock/deep, queries
+	t.depth, t.rows = keysBlock/tileK, queries
 	for j := 0; j < a.lk; j += keysBlock {
 		for i := max(0, a.LK-j); i < keysBlock; i++ { // keys that pad the last block
 			for r := range queries {

@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 // The committed assembly is what the generator writes.
 func TestGeneratedFilesAreCurrent(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command("go", "run", "../_gen/bf16", "-out", dir)
+	cmd := exec.Command("go", "run", "../_gen/narrow", "-out", dir)
 	cmd.Env = append(os.Environ(), "GOARCH=", "GOOS=") // the generator runs here, whatever is tested
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

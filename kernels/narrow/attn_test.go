@@ -1,6 +1,6 @@
 //go:build unix
 
-package bf16
+package narrow
 
 import (
 	"fmt"

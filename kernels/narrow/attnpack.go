@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 // runPack rounds 32 tokens of one batch item, all heads of them, into the
 // workspace.
@@ -24,7 +24,7 @@ func (a *Attention) packQueries(row []float32, half []uint16, b, first int) {
 	for i := first; i < first+queries; i++ {
 		if i < a.LQ {
 			a.k.elem.Scale(row, a.q[b*a.BatchQ+i*a.StrideQ:][:len(row)], a.c)
-			a.k.narrow(half, row)
+			a.k.toBF16(half, row)
 		} else {
 			clear(half)
 		}
@@ -42,7 +42,7 @@ func (a *Attention) round(rows []uint16, x []float32, stride, first int) {
 	for i := range cols {
 		row := rows[i*n : (i+1)*n]
 		if first+i < a.LK {
-			a.k.narrow(row, x[(first+i)*stride:][:n])
+			a.k.toBF16(row, x[(first+i)*stride:][:n])
 		} else {
 			clear(row)
 		}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ func rate(b *testing.B, flops float64) {
 
 // One thread, shapes of Stable Diffusion's UNet for a guidance step and of CLIP.
 func BenchmarkProduct(b *testing.B) {
-	for _, p := range isa.BF16() {
+	for _, p := range append(isa.BF16(), isa.Int8()...) {
 		k, pool := For(p), par.New(1)
 		for _, s := range [][3]int{{8192, 320, 320}, {8192, 320, 960}, {8192, 320, 2560}, {8192, 1280, 320}, {2048, 640, 640}, {2048, 640, 5120}, {2048, 2560, 640},
 			{512, 1280, 1280}, {512, 1280, 10240}, {512, 5120, 1280}, {128, 1280, 10240}, {1, 768, 3072}, {16, 1280, 1280}, {50, 768, 3072}} {
@@ -41,7 +41,7 @@ func BenchmarkProduct(b *testing.B) {
 }
 
 func BenchmarkConv(b *testing.B) {
-	for _, p := range isa.BF16() {
+	for _, p := range append(isa.BF16(), isa.Int8()...) {
 		k, pool := For(p), par.New(1)
 		for _, s := range []conv.Spec{same3(2, 64, 64, 320, 320), same3(2, 64, 64, 960, 320), same3(2, 32, 32, 640, 640), same3(2, 16, 16, 1280, 1280),
 			same3(2, 16, 16, 2560, 1280), same3(2, 8, 8, 1280, 1280), same3(1, 512, 512, 128, 128), same3(1, 256, 256, 256, 256)} {
@@ -64,7 +64,7 @@ func BenchmarkConv(b *testing.B) {
 }
 
 func BenchmarkAttention(b *testing.B) {
-	k := Best()
+	k := Best(isa.BF16())
 	if k == nil || k.with != isa.AMXBF16 {
 		b.Skip("NOT CHECKED: attention in bfloat16: this CPU or system has no AMX tiles")
 	}

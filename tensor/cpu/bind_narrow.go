@@ -1,20 +1,20 @@
 package cpu
 
 import (
-	"syntic/kernels/bf16"
 	"syntic/kernels/conv"
 	"syntic/kernels/gemm"
+	"syntic/kernels/narrow"
 	"syntic/tensor/graph"
 	"syntic/weights"
 )
 
-// linearBF16 is linear in bfloat16.
-func (d *Device) linearBF16(op *graph.Op, a *graph.LinearOp) *step {
-	o := bf16.NewProduct(d.table.BF16, d.pool, gemm.Spec{
+// narrowLinear is linear in the device's precision.
+func (d *Device) narrowLinear(op *graph.Op, a *graph.LinearOp) *step {
+	o := narrow.NewProduct(d.narrow, d.pool, gemm.Spec{
 		M: a.M, N: a.N, K: a.K, Act: a.Act, LDA: op.In[0].RowStride(), LDC: op.Out.RowStride(),
 	})
 	form := [...]string{graph.NK: " NK", graph.KN: " KN"}[a.Layout]
-	return d.productBF16(op, o, o.WeightsKey()+form, nil, func() (*bf16.Weights, error) {
+	return d.narrowProduct(op, o, o.WeightsKey()+form, nil, func() (*narrow.Weights, error) {
 		m, err := matrix(op.In[1].Param, layouts[a.Layout], a.K, a.N)
 		if err != nil {
 			return nil, err
@@ -23,10 +23,10 @@ func (d *Device) linearBF16(op *graph.Op, a *graph.LinearOp) *step {
 	})
 }
 
-// convBF16 is conv in bfloat16.
-func (d *Device) convBF16(op *graph.Op, s conv.Spec) *step {
-	o := bf16.NewConv(d.table.BF16, d.pool, s)
-	return d.productBF16(op, o, o.WeightsKey(), op.In[4], func() (*bf16.Weights, error) {
+// narrowConv is conv in it.
+func (d *Device) narrowConv(op *graph.Op, s conv.Spec) *step {
+	o := narrow.NewConv(d.narrow, d.pool, s)
+	return d.narrowProduct(op, o, o.WeightsKey(), op.In[4], func() (*narrow.Weights, error) {
 		v, err := op.In[1].Param.Float32s()
 		if err != nil {
 			return nil, err
@@ -35,12 +35,12 @@ func (d *Device) convBF16(op *graph.Op, s conv.Spec) *step {
 	})
 }
 
-// productBF16 is the step of either; stats is nil without a prologue.
-func (d *Device) productBF16(op *graph.Op, o *bf16.Op, form string, stats *graph.Node, pack func() (*bf16.Weights, error)) *step {
-	w := &weight[*bf16.Weights]{
+// narrowProduct is the step of either; stats is nil without a prologue.
+func (d *Device) narrowProduct(op *graph.Op, o *narrow.Op, form string, stats *graph.Node, pack func() (*narrow.Weights, error)) *step {
+	w := &weight[*narrow.Weights]{
 		key:   packKey{op.In[1].Param, form},
 		bytes: o.WeightBytes(),
-		make: func() (w *bf16.Weights, err error) {
+		make: func() (w *narrow.Weights, err error) {
 			err = weights.Guard(func() (err error) { w, err = pack(); return err })
 			return w, err
 		},

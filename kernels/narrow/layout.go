@@ -1,9 +1,9 @@
-package bf16
+package narrow
 
 import "syntic/kernels/isa"
 
-// layout says how a picture lies in the workspace, rounded to bfloat16, and how
-// the work is cut. Its numbers affect speed alone.
+// layout says how a picture lies in the workspace, packed, and how the work is cut. Its
+// numbers affect speed alone. Sizes are in words of 4 bytes.
 //
 // A region holds some output rows' part of one picture, padded. With stride 1 it
 // is one plane of rows of pixels: outputs that follow one another, from row to
@@ -17,8 +17,9 @@ import "syntic/kernels/isa"
 // rows are cut into segments, evenly apart each, and groups of segments; a task
 // multiplies a group's rows by some panels.
 type layout struct {
-	cp        int   // halves of a pixel, whole steps of k
-	rp        int   // halves from pixel to pixel
+	format
+	cp        int   // of a pixel, whole steps of k
+	rp        int   // from pixel to pixel
 	steps     int   // of k, of one product
 	wp        int   // pixels of a row of a plane
 	planeRows int   // of a region's plane
@@ -29,7 +30,7 @@ type layout struct {
 	pixel     []int32 // for each pixel of a region, the result's, negative for none
 
 	regions []region
-	size    int // halves of a region
+	size    int // of a region
 	supers  []super
 	segs    []segment
 	groups  []group
@@ -39,7 +40,7 @@ type layout struct {
 	fill    int // planes' rows of a filling task
 	fills   int // filling tasks of a region
 
-	workspace int // floats
+	workspace int
 }
 
 // region is the output rows [r0,r1) of picture n.
@@ -48,7 +49,7 @@ type region struct{ n, r0, r1 int }
 // super is a range of regions, of groups, and the ranges of panels of its tasks.
 type super struct{ r0, r1, g0, g1, parts int }
 
-// segment is rows of A from a half of the workspace on; pixel is the index of the
+// segment is rows of A from a word of the workspace on; pixel is the index of the
 // first in the table, out the result's pixel that the table counts from.
 type segment struct{ at, rows, pixel, out int }
 
@@ -59,34 +60,35 @@ type group struct{ s0, s1, rows int }
 // rows would fit beside a panel, a chunk of k of both goes first through all
 // panels, whose sums are kept.
 const (
-	groupRows  = 2048     // at most
-	leastRows  = 192      // of a group beside a whole panel
-	smallRows  = 128      // of a group where all weights stay in L2: its results and residuals then do too
-	small      = 1 << 20  // bytes of such weights
-	deepSteps  = 96       // of a chunk
-	superLeast = 1 << 20  // bytes of A in the workspace, a worker
-	superMost  = 16 << 20 // in all
-	heavy      = 2 << 20  // bytes of weights from which on they are read once rather than A
-	fillFloats = 1 << 15  // of a filling task
+	groupRows  = 2048      // at most
+	leastRows  = 192       // of a group beside a whole panel
+	smallRows  = 128       // of a group where all weights stay in L2: its results and residuals then do too
+	small      = 1 << 20   // bytes of such weights
+	chunkBytes = 192 << 10 // of a panel's chunk
+	superLeast = 1 << 20   // bytes of A in the workspace, a worker
+	superMost  = 16 << 20  // in all
+	heavy      = 2 << 20   // bytes of weights from which on they are read once rather than A
+	fillFloats = 1 << 15   // of a filling task
 )
 
 func newLayout(o *Op) layout {
 	g, workers := o.geo, o.pool.Workers()
-	l := layout{cp: up(g.C, deep), dense: o.pointwise()}
+	l := layout{format: o.k.format(g.C), dense: o.pointwise()}
+	l.cp = l.each * l.a
 	l.rp = l.cp
-	if l.cp%256 == 0 { // pixels that share few sets of the caches
-		l.rp += deep
+	if l.cp%128 == 0 { // pixels that share few sets of the caches
+		l.rp += 16
 	}
-	l.steps = g.KH * g.KW * l.cp / deep
+	l.steps = g.KH * g.KW * l.each
 	l.wp = (g.W + g.PadL + g.PadR + g.StrideW - 1) / g.StrideW
 	l.planes(o)
-	weights := 2 * packedLen(g.KH*g.KW, g.C, g.O)
+	weights := 4 * l.steps * l.b * up(g.O, cols) / cols
 	limit := min(max(weights, superLeast*workers), superMost)
 	outH := g.OutH()
 	// The last row's pixels and the kernels' whole groups read beyond the planes.
 	over := (g.KH - 1) * g.DilH / g.StrideH
 	slack := l.wp + o.k.rows
-	rows := (limit/(2*l.rp)-slack)/(l.slots*l.wp) - over
+	rows := (limit/(4*l.rp)-slack)/(l.slots*l.wp) - over
 	rows = min(max(rows, 1), outH)
 	rows = (outH + (outH+rows-1)/rows - 1) / ((outH + rows - 1) / rows) // even ones
 	l.planeRows = rows + over
@@ -97,14 +99,14 @@ func newLayout(o *Op) layout {
 			l.regions = append(l.regions, region{n, r, min(r+rows, outH)})
 		}
 	}
-	per := max(1, min(limit/(2*l.size), len(l.regions)))
+	per := max(1, min(limit/(4*l.size), len(l.regions)))
 	l.block(o, weights)
 	for at := 0; at < len(l.regions); at += per {
 		l.group(o, at, min(at+per, len(l.regions)), weights)
 	}
-	l.fill = max(1, min(fillFloats/(l.wp*g.StrideW*l.rp), l.planeRows*g.StrideH/(2*workers)))
+	l.fill = max(1, min(fillFloats/(l.wp*g.StrideW*g.C), l.planeRows*g.StrideH/(2*workers)))
 	l.fills = (l.planeRows*g.StrideH + l.fill - 1) / l.fill
-	l.workspace = (per*l.size + 1) / 2
+	l.workspace = per * l.size
 	return l
 }
 
@@ -129,12 +131,12 @@ func (l *layout) planes(o *Op) {
 func (l *layout) tables(o *Op, rows int) {
 	g := o.geo
 	for kh := range g.KH {
-		for c := 0; c < l.cp; c += deep {
+		for i := range l.each {
 			for kw := range g.KW {
 				h, w := kh*g.DilH, kw*g.DilW
 				plane := l.slot[h%g.StrideH*g.StrideW+w%g.StrideW]
 				at := (plane*l.planeRows+h/g.StrideH)*l.wp + w/g.StrideW
-				l.off = append(l.off, 2*(at*l.rp+c))
+				l.off = append(l.off, 4*(at*l.rp+i*l.a))
 			}
 		}
 	}
@@ -153,14 +155,15 @@ func (l *layout) block(o *Op, weights int) {
 	if cache == 0 {
 		cache = 1 << 19
 	}
-	panel, row := 2*cols*deep*l.steps, 2*l.rp
+	panel, row := 4*l.b*l.steps, 4*l.rp
 	l.chunk = l.steps
 	if row*leastRows+2*panel > cache {
-		l.chunk = min(l.steps, deepSteps)
+		most := chunkBytes / (4 * l.b)
 		if o.geo.KW == 1 { // whose taps don't share pixels
-			l.chunk = min(l.steps, deepSteps/2)
+			most /= 2
 		}
-		panel, row = 2*cols*deep*l.chunk, 2*deep*((l.chunk+o.geo.KW-1)/o.geo.KW)
+		l.chunk = min(l.steps, most)
+		panel, row = 4*l.b*l.chunk, 4*l.a*((l.chunk+o.geo.KW-1)/o.geo.KW)
 	}
 	l.most = min(groupRows, max((cache-2*panel)/row, o.k.rows))
 	if weights <= small {

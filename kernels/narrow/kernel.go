@@ -1,4 +1,4 @@
-package bf16
+package narrow
 
 import (
 	"fmt"
@@ -9,11 +9,12 @@ import (
 	"syntic/kernels/isa"
 )
 
-//go:generate go run ../_gen/bf16 -out .
+//go:generate go run ../_gen/narrow -out .
 
 const (
-	cols = 32 // columns of a panel
-	deep = 32 // values of k that a step of the kernels takes
+	cols   = 32  // columns of a panel
+	tileK  = 32  // values of k of a step in bfloat16
+	scaleK = 160 // most values of k with one scale
 )
 
 // Kernel is the micro-kernels of one kind of instructions.
@@ -30,18 +31,23 @@ type Kernel struct {
 //
 // Panics: if this machine can't run them.
 func For(p isa.Products) *Kernel {
-	if !slices.Contains(isa.BF16(), p) {
-		panic(fmt.Sprintf("bf16: this CPU can't run %s", p))
+	if !slices.Contains(isa.BF16(), p) && !slices.Contains(isa.Int8(), p) {
+		panic(fmt.Sprintf("narrow: this CPU can't run %s", p))
 	}
-	if p == isa.AMXBF16 {
-		return &Kernel{p, 32, 1400, elem.For(isa.AVX512)}
+	k := &Kernel{with: p, rows: 12, elem: elem.For(isa.AVX512)}
+	switch p {
+	case isa.AMXBF16:
+		k.rows, k.call = 32, 1400
+	case isa.AVX512VNNI:
+		k.call = 100
+	default:
+		k.call = 200
 	}
-	return &Kernel{p, 12, 200, elem.For(isa.AVX512)}
+	return k
 }
 
-// Best returns the fastest kernels of this machine, nil if it has none.
-func Best() *Kernel {
-	ps := isa.BF16()
+// Best returns the fastest of these, which are in order; nil if there are none.
+func Best(ps []isa.Products) *Kernel {
 	if len(ps) == 0 {
 		return nil
 	}
@@ -63,11 +69,12 @@ const (
 // block is one call of a micro-kernel: rows of A by one panel, some steps of k.
 // Assembly reads it by offset.
 type block struct {
-	a         unsafe.Pointer // *uint16, row 0
+	a         unsafe.Pointer // *uint32, row 0
 	lda       uintptr        // bytes
-	off       unsafe.Pointer // *int, for each step the bytes from a row's start to its 32 values
+	off       unsafe.Pointer // *int, for each step the bytes from a row's start to its part
 	k         int            // steps, at least 1
-	b         unsafe.Pointer // *uint16, k × 16 pairs × 32 columns × 2
+	quads     int            // int8: fours of values of a step
+	b         unsafe.Pointer // *uint32, k steps of a panel (see format)
 	rows      int            // at least 1
 	sums      unsafe.Pointer // *float32, a group of rows × 32
 	sumStep   uintptr        // bytes from group to group
@@ -84,12 +91,9 @@ type block struct {
 	aheadStep uintptr        // bytes
 }
 
-// round returns the nearest bfloat16, ties to even; a NaN becomes quiet.
-func round(b uint32) uint16 {
-	if b&0x7fffffff > 0x7f800000 {
-		return uint16(b>>16) | 0x40
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
+// words views the memory of f as packed values.
+func words(f []float32) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(f))), len(f))
 }
 
 // halves views the memory of f as bfloat16 values.
