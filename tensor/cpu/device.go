@@ -32,9 +32,9 @@ type Precision uint8
 // float32; so do grouped convolutions, those of fewer than 16 channels, and
 // products of two activations. Storage and Winograd count for those alone.
 //
-// With Int8 linear layers and convolutions round both operands to multiples of
-// scales, one for up to 128 neighbours of a row or column, where the CPU has
-// AVX512_VNNI, and everything else is float32.
+// With Int8 linear layers, and convolutions of 64 channels and 16 results or more,
+// round both operands to bytes with a scale for up to 160 neighbours of a row or
+// column, where the CPU has AVX512_VNNI. Everything else stays float32.
 const (
 	F32 Precision = iota
 	BF16
