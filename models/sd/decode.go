@@ -6,6 +6,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"syntic/kernels/elem"
 	"syntic/models/vision"
 )
 
@@ -150,12 +151,17 @@ func (p *Pipeline) levels(out []*vision.Picture, sample []float32) error {
 		i, lo := tile/parts, tile%parts*levelsPart
 		pix := out[i].Pix[lo:min(lo+levelsPart, size)]
 		values := sample[i*size+lo:][:len(pix)]
-		if n := notFinite(values); n > 0 {
+		if n := elem.NotFinite(values); n > 0 {
 			bad.Add(int64(n))
 			return
 		}
 		for k, v := range values {
-			unit := min(max(v/2+0.5, 0), 1)
+			unit := v/2 + 0.5
+			if unit < 0 { // with min and max, which mind NaN and -0, levels took 1.4 times as long
+				unit = 0
+			} else if unit > 1 {
+				unit = 1
+			}
 			// From 2²³ on a float32 holds whole numbers: the sum rounds to the nearest level,
 			// which is its lowest byte.
 			pix[k] = byte(math.Float32bits(float32(unit*255) + 1<<23))

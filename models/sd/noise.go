@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"syntic/kernels/elem"
 	"syntic/kernels/par"
 	"syntic/models/sd/sched"
 )
@@ -72,21 +73,10 @@ var ErrNotFinite = errors.New("no finite numbers")
 func finite(stage string, values ...[]float32) error {
 	bad, all := 0, 0
 	for _, list := range values {
-		bad += notFinite(list)
+		bad += elem.NotFinite(list)
 		all += len(list)
 	}
 	return faulty(stage, bad, all)
-}
-
-// notFinite counts the values that are infinite or NaN.
-func notFinite(values []float32) int {
-	bad := 0
-	for _, v := range values {
-		if v-v != 0 {
-			bad++
-		}
-	}
-	return bad
 }
 
 // faulty returns an error when some values of a stage are bad.
