@@ -118,7 +118,7 @@ func (a *app) maxNMSE() float64 { return max(maxNMSE[a.storage], maxNMSE[a.preci
 // arithmetic names how the flags make a device compute.
 func (a *app) arithmetic() string {
 	s := a.precision
-	if a.storage != "f32" {
+	if a.storage == "f16" || a.storage == "bf16" {
 		s += ", " + a.storage + " weights"
 	}
 	if a.winograd != "" {

@@ -227,7 +227,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"caption --threshold 1.5 x.png":                 "must lie between 0 and 1",
 		"caption --top-p NaN x.png":                     "must lie between 0 and 1",
 		"caption --max-tokens -1 x.png":                 "can't be negative",
-		"caption --weights int4 x.png":                  "--weights int4: must be f32, f16 or bf16",
+		"caption --weights int4 x.png":                  "--weights int4: must be auto, f32, f16 or bf16",
 		"caption --threads -2 x.png":                    "--threads -2",
 		"caption --isa mmx x.png":                       "mmx",
 		"caption --device tpu x.png":                    "--device tpu",

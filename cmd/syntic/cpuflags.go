@@ -24,11 +24,12 @@ func (a *app) cpuOptions() (cpu.Options, error) {
 	if o.Threads < 0 || o.Threads > maxThreads {
 		return o, usagef("--threads %d: must lie between 0 and %d", o.Threads, maxThreads)
 	}
-	types := map[string]gemm.DType{"f32": gemm.F32, "f16": gemm.F16, "bf16": gemm.BF16}
+	types := map[string]gemm.DType{"auto": gemm.F32, "f32": gemm.F32, "f16": gemm.F16, "bf16": gemm.BF16}
 	var ok bool
 	if o.Storage, ok = types[a.storage]; !ok {
-		return o, usagef("--weights %s: must be f32, f16 or bf16", a.storage)
+		return o, usagef("--weights %s: must be auto, f32, f16 or bf16", a.storage)
 	}
+	o.Keep = a.storage == "auto"
 	precisions := map[string]cpu.Precision{"f32": cpu.F32, "bf16": cpu.BF16, "int8": cpu.Int8}
 	if o.Precision, ok = precisions[a.precision]; !ok {
 		return o, usagef("--precision %s: must be f32, bf16 or int8", a.precision)

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) openGPU(n int) (graph.Device, error) {
-	if a.storage != "f32" || a.winograd != "" {
+	if a.storage != "auto" || a.winograd != "" {
 		return nil, usagef("--device %s computes direct sums and keeps weights in its precision; leave --weights and --winograd out", a.device)
 	}
 	precisions := map[string]cuda.Precision{"f32": cuda.F32, "f16": cuda.F16, "bf16": cuda.BF16}

@@ -63,7 +63,7 @@ With no --model it uses a built-in scale model trained on an emoji world.`,
 	f.StringVar(&a.device, "device", "cpu", "where to compute: cpu, cuda or cuda:N")
 	f.StringVar(&a.isa, "isa", "", "CPU instruction set: portable, avx2 or avx512 (default: SYNTIC_ISA, then the best)")
 	f.IntVar(&a.threads, "threads", 0, "CPU threads (default: SYNTIC_THREADS, then all allowed cores)")
-	f.StringVar(&a.storage, "weights", "f32", "how matrices are kept in memory: f32, f16 or bf16")
+	f.StringVar(&a.storage, "weights", "auto", "how matrices are kept in memory: f32, f16 or bf16, or auto: halves of the checkpoint stay halves, which loses nothing, the rest is f32")
 	f.StringVar(&a.precision, "precision", "f32", "what products are computed in: f32, f16 (GPUs), bf16 (GPUs, some CPUs) or int8 (some CPUs; see doctor); sums are f32")
 	f.StringVar(&a.winograd, "winograd", "", "Winograd's algorithm in 3×3 convolutions: off, f2 (as exact), f4 (errors below 1e-6); default: f4 to draw, else f2")
 	f.BoolVar(&a.json, "json", false, "print JSON: one document, or one object a line for streams")

@@ -25,7 +25,7 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		StrideH: a.StrideH, StrideW: a.StrideW, DilH: a.DilH, DilW: a.DilW, Groups: a.Groups,
 		PadT: a.Pad.Top, PadL: a.Pad.Left, PadB: a.Pad.Bottom, PadR: a.Pad.Right,
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
-		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.opts.Storage,
+		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.storage(op.In[1].Param),
 	}
 	if d.narrow != nil && d.narrow.FitsConv(s) {
 		return d.narrowConv(op, s), nil

@@ -19,6 +19,7 @@ type Options struct {
 	Threads   int        // workers; 0 means all allowed cores
 	Precision Precision  // of products
 	Storage   gemm.DType // how packed matrices are stored: F32, or halves widened in the kernel
+	Keep      bool       // store what the checkpoint has in halves as it is, whatever Storage: nothing is lost
 	Winograd  Winograd   // which of Winograd's algorithms convolutions may use
 }
 

@@ -3,6 +3,8 @@ package cpu
 import (
 	"encoding/binary"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -133,4 +135,58 @@ func TestFailedBuildLeavesNothing(t *testing.T) {
 	require.ErrorContains(t, err, "layer.weight: not loaded")
 	d.Trim()
 	require.Zero(t, d.WeightBytes())
+}
+
+// halves returns a loaded parameter of random float16 values below 1.
+func halves(t *testing.T, r *rand.Rand, shape ...int) *graph.Param {
+	t.Helper()
+	p := graph.NewParam(shape...)
+	info := weights.Info{Shape: shape, DType: weights.F16}
+	for range p.Shape.Elems() {
+		info.Data = binary.LittleEndian.AppendUint16(info.Data, uint16(r.Uint32())&0xbbff)
+	}
+	require.NoError(t, p.Load(info))
+	return p
+}
+
+// TestKeepLosesNothing: a checkpoint's halves, kept as halves, take half the memory
+// and give the bits that they give as float32.
+func TestKeepLosesNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	w, v := halves(t, r, 70, 300), halves(t, r, 30, 300)
+	stack := graph.Stack(w, v)
+	taps, point := halves(t, r, 48, 40, 3, 3), halves(t, r, 48, 40, 1, 1)
+	x := make([]float32, 9*12*40) // 14 rows of 300 fit
+	for i := range x {
+		x[i] = float32(r.NormFloat64())
+	}
+	each(t, func(t *testing.T, isa string) {
+		results, bytes := [2][]float32{}, [2]int{}
+		for i, keep := range []bool{false, true} {
+			d, err := New(Options{ISA: isa, Threads: 2, Keep: keep})
+			require.NoError(t, err)
+			p, err := graph.Build(d, func(b *graph.Builder) {
+				for _, rows := range []int{1, 3, 14} {
+					name := strconv.Itoa(rows)
+					b.Output("y"+name, b.Linear(b.Input("x"+name, rows, 300), stack, graph.LinearOpts{}))
+				}
+				z := b.Input("z", 1, 9, 12, 40)
+				b.Output("taps", b.Conv2D(z, taps, graph.ConvOpts{Pad: graph.Pad{Top: 1, Bottom: 1, Left: 1, Right: 1}}))
+				b.Output("point", b.Conv2D(z, point, graph.ConvOpts{}))
+			})
+			require.NoError(t, err)
+			for _, in := range []string{"x1", "x3", "x14", "z"} {
+				copy(p.F32(in), x[:len(p.F32(in))])
+			}
+			require.NoError(t, p.Run(t.Context()))
+			for _, out := range []string{"y1", "y3", "y14", "taps", "point"} {
+				results[i] = append(results[i], p.F32(out)...)
+			}
+			bytes[i] = d.WeightBytes()
+			require.NoError(t, p.Close())
+			require.NoError(t, d.Close())
+		}
+		require.Equal(t, results[0], results[1])
+		require.Equal(t, bytes[0], 2*bytes[1])
+	})
 }
