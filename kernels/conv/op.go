@@ -61,7 +61,7 @@ func New(k *Kernel, pool *par.Pool, s Spec) *Op {
 	if err := s.Check(); err != nil {
 		panic(err)
 	}
-	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: s.choose(k.costs, k.gemm.NR())}
+	o := &Op{spec: s, geo: s.geometry(), k: k, pool: pool, algo: k.Choose(s)}
 	o.key = o.makeKey()
 	o.ep, o.points = make([]gemm.Epilogue, pool.Workers()), make([]gemm.Weights, pool.Workers())
 	o.plan = newPlan(o)

@@ -126,6 +126,9 @@ func winogradShape(g ref.Conv2D) bool {
 
 func depthwiseShape(g ref.Conv2D) bool { return g.Groups == g.C && g.O == g.C && g.C > 1 }
 
+// Choose returns the algorithm that New takes.
+func (k *Kernel) Choose(s Spec) Algo { return s.choose(k.costs, k.gemm.NR()) }
+
 // choose resolves Auto for panels of nr columns: the cheapest of the algorithms
 // whose error MaxError allows.
 func (s Spec) choose(c costs, nr int) Algo {

@@ -178,11 +178,12 @@ func TestImpossibleShapesPanic(t *testing.T) {
 		pool := par.New(1)
 		grouped := same3(1, 8, 8, 32, 32)
 		grouped.Groups = 2
-		require.False(t, k.FitsConv(grouped))
+		require.False(t, k.FitsConv(grouped, conv.Direct))
 		require.Panics(t, func() { NewConv(k, pool, grouped) })
-		require.False(t, k.FitsConv(same3(1, 8, 8, 3, 32)))
-		require.Equal(t, k.with != isa.AVX512VNNI, k.FitsConv(same3(1, 8, 8, 32, 4)))
-		require.True(t, k.FitsConv(same3(1, 8, 8, 64, 16)))
+		require.False(t, k.FitsConv(same3(1, 8, 8, 3, 32), conv.Direct))
+		require.Equal(t, k.with != isa.AVX512VNNI, k.FitsConv(same3(1, 8, 8, 32, 4), conv.Direct))
+		require.True(t, k.FitsConv(same3(1, 8, 8, 64, 16), conv.WinogradF2))
+		require.Equal(t, k.with != isa.AVX512BF16, k.FitsConv(same3(1, 64, 64, 64, 64), conv.WinogradF4))
 		s := same3(1, 8, 8, 32, 32)
 		o := NewConv(k, pool, s)
 		f := func(n int) []float32 { return make([]float32, n) }

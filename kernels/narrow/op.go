@@ -46,16 +46,23 @@ const tempLen = 4096
 // took twice as long.
 const streamFrom = 32 << 20
 
-// FitsConv reports whether these kernels should compute a convolution. Others stay
-// float32: grouped and depthwise ones; in bfloat16 first layers, whose few channels
-// would be padded to 32; in int8 those of fewer than 64 channels, where Winograd's
-// algorithms are faster, and last layers, which cost little and whose errors no
-// later layer averages: the autoencoder's results err by 7 % less.
-func (k *Kernel) FitsConv(s conv.Spec) bool {
-	if k.with == isa.AVX512VNNI {
-		return s.Groups <= 1 && s.C >= 64 && s.O >= 16
+// FitsConv reports whether these kernels should compute a convolution, given the
+// algorithm that float32 would take. Others stay float32: grouped and depthwise ones;
+// in bfloat16 first layers, whose few channels would be padded to 32, and without AMX
+// those that Winograd's F(4×4) computes in less time (512 channels of 64×64: 61 ms for
+// 91); in int8 those of fewer than 64 channels, where Winograd's algorithms are faster,
+// and last layers, which cost little and whose errors no later layer averages: the
+// autoencoder's results err by 7 % less.
+func (k *Kernel) FitsConv(s conv.Spec, float32s conv.Algo) bool {
+	switch {
+	case s.Groups > 1:
+		return false
+	case k.with == isa.AVX512VNNI:
+		return s.C >= 64 && s.O >= 16
+	case k.with == isa.AVX512BF16 && float32s == conv.WinogradF4:
+		return false
 	}
-	return s.Groups <= 1 && s.C >= 16
+	return s.C >= 16
 }
 
 // NewProduct plans C = act(A·B + bias + residual) and reserves the pool's scratch.

@@ -27,7 +27,7 @@ func (d *Device) conv(op *graph.Op, a *graph.ConvOp) (graph.Step, error) {
 		Bias: op.In[2] != nil, Residual: op.In[3] != nil, Act: a.Act,
 		Norm: op.In[4] != nil, NormAct: a.NormAct, MaxError: maxError, Storage: d.storage(op.In[1].Param),
 	}
-	if d.narrow != nil && d.narrow.FitsConv(s) {
+	if d.narrow != nil && d.narrow.FitsConv(s, d.table.Conv.Choose(s)) {
 		return d.narrowConv(op, s), nil
 	}
 	o := conv.New(d.table.Conv, d.pool, s)

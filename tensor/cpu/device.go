@@ -30,8 +30,9 @@ type Precision uint8
 // to bfloat16 and sum in float32, where the CPU has instructions for it: AMX or
 // AVX512_BF16; with AMX so does attention without a mask and of 16 queries or
 // more. Everything else, and what lies in memory between operations, stays
-// float32; so do grouped convolutions, those of fewer than 16 channels, and
-// products of two activations. Storage and Winograd count for those alone.
+// float32; so do grouped convolutions, those of fewer than 16 channels, those that
+// Winograd's F(4×4) computes in less time where there is no AMX, and products of two
+// activations. Storage and Winograd count for those alone; Storage F32 becomes BF16.
 //
 // With Int8 linear layers, and convolutions of 64 channels and 16 results or more,
 // round both operands to bytes with a scale for up to 160 neighbours of a row or
@@ -93,6 +94,9 @@ func New(o Options) (*Device, error) {
 	k, lacks := (*narrow.Kernel)(nil), ""
 	switch o.Precision {
 	case BF16:
+		if o.Storage == gemm.F32 {
+			o.Storage = gemm.BF16 // of what stays float32: no more is rounded than elsewhere
+		}
 		if k = t.BF16; k == nil {
 			lacks = "precision bf16: %s with the instruction set %s: it takes avx512 and AMX-BF16 (with the system's leave) or AVX512_BF16"
 		}

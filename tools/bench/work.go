@@ -89,6 +89,8 @@ func (w *Work) dims() string {
 		return fmt.Sprintf("[%d,224,224,3]", w.Bt)
 	case "clip_text":
 		return fmt.Sprintf("[%d,%d]", w.Bt, w.Len)
+	case "unet_guided":
+		return fmt.Sprintf("[%d,%d,%d,4], %d prompts", w.Bt/2, latent, latent, w.Bt)
 	case "unet", "vae_decoder":
 		return fmt.Sprintf("[%d,%d,%d,4]", w.Bt, latent, latent)
 	}
