@@ -8,6 +8,12 @@ import (
 	"syntic/tensor/graph"
 )
 
+// The stages that one tower serves: its weights for both are there together.
+const (
+	stageContext = "prompt's keys and values"
+	stageUNet    = "UNet"
+)
+
 // Stage is one part of drawing and what it takes.
 type Stage struct {
 	Name       string
@@ -60,8 +66,8 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	}{
 		{"text encoder", k.batch, text(1), texts},
 		{"picture encoder", 1, func(b *graph.Builder) { p.VAE.encode(b, 1, s.Height, s.Width) }, nil},
-		{"prompt's keys and values", 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }, nil},
-		{"UNet", schedule.Steps(), unet(p.UNet.recordStep), []record{unet(p.UNet.recordLoad), unet(p.UNet.recordStep), unet(p.UNet.recordFetch)}},
+		{stageContext, 1, func(b *graph.Builder) { p.UNet.recordContext(b, k.promptKey) }, nil},
+		{stageUNet, schedule.Steps(), unet(p.UNet.recordStep), []record{unet(p.UNet.recordLoad), unet(p.UNet.recordStep), unet(p.UNet.recordFetch)}},
 		{"picture decoder", batch * len(tiles(h)) * len(tiles(w)), decode(1), []record{decode(together)}},
 	}
 	if !s.Tiles {
@@ -106,7 +112,7 @@ func Resident(stages []Stage) (all, lean int) {
 	for _, s := range stages {
 		needs = append(needs, s.Need)
 		switch s.Name {
-		case "UNet", "prompt's keys and values":
+		case stageUNet, stageContext:
 			unet = append(unet, s.Need)
 		default:
 			lean = max(lean, graph.Bytes(s.Need))
