@@ -10,19 +10,16 @@ import (
 // 50 µs.
 const MultistepPart = 4096
 
-// MaxTensors is the most tensors of a Multistep.
-const MaxTensors = 8
-
 // multistepBlock is how many elements are summed term by term at a time.
 const multistepBlock = 256
 
 // Multistep takes the step of ref.Multistep, with its bits, for elements [lo,hi) of
 // n. Plain Go: it is a thousandth of the model's time.
 //
-// Shapes: x [R,n], in [n], o [n] or [2,n], z [n] or nil. R ≤ MaxTensors.
+// Shapes: x [R,n], in [n], o [n] or [2,n], z [n] or nil. R ≤ ref.MaxTensors.
 // Allocs: none. Concurrency: disjoint ranges.
 func Multistep(m *ref.Multistep, x, in, o, z []float32, n, lo, hi int) {
-	var next [MaxTensors][multistepBlock]float32
+	var next [ref.MaxTensors][multistepBlock]float32
 	var yBlock [multistepBlock]float32
 	var eBlock, sumBlock [multistepBlock]float64
 	for ; lo < hi; lo += multistepBlock {

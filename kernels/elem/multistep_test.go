@@ -32,7 +32,7 @@ func coefficients(r *rand.Rand, tensors int) *ref.Multistep {
 func TestMultistep(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		tensors, halves, n := 2+r.IntN(MaxTensors-1), 1+r.IntN(2), 1+r.IntN(1200)
+		tensors, halves, n := 2+r.IntN(ref.MaxTensors-1), 1+r.IntN(2), 1+r.IntN(1200)
 		m := coefficients(r, tensors)
 		px, po, pi, pz := newPage(t, 4*tensors*n), newPage(t, 4*halves*n), newPage(t, 4*n), newPage(t, 4*n)
 		x, o, in := normal(r, px.floats(tensors*n, true)), normal(r, po.floats(halves*n, true)), pi.floats(n, true)
@@ -86,8 +86,8 @@ func TestNotFinite(t *testing.T) {
 }
 
 func TestMultistepAllocations(t *testing.T) {
-	m := coefficients(rand.New(rand.NewPCG(1, 2)), MaxTensors)
-	x, o := make([]float32, MaxTensors*700), make([]float32, 2*700)
+	m := coefficients(rand.New(rand.NewPCG(1, 2)), ref.MaxTensors)
+	x, o := make([]float32, ref.MaxTensors*700), make([]float32, 2*700)
 	require.Zero(t, testing.AllocsPerRun(10, func() { Multistep(m, x, o, o, o, 700, 0, 700) }))
 }
 

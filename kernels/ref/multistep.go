@@ -28,6 +28,9 @@ type Multistep struct {
 	Next     [][]float64 // A: R rows of R+3
 }
 
+// MaxTensors is the most tensors of a Multistep that devices step.
+const MaxTensors = 8
+
 // NewMultistep returns one of r tensors that leaves out every term.
 func NewMultistep(r int) *Multistep {
 	m := &Multistep{Limit: math.Inf(1), Next: make([][]float64, r)}

@@ -3,7 +3,6 @@ package graph
 import (
 	"fmt"
 
-	"syntic/kernels/elem"
 	"syntic/kernels/ref"
 	"syntic/tensor"
 )
@@ -24,7 +23,7 @@ func (*MultistepOp) Kind() string { return "Multistep" }
 // Shapes: x [1,R,N] and in [1,1,N], both Wide; o of N elements or of two halves, the
 // second the prompt's; z, the noise, of N or absent; coefficients
 // [ref.MultistepWords(R)], as ref.Multistep.Put writes them. R is 2 to
-// elem.MaxTensors.
+// ref.MaxTensors.
 func (b *Builder) Multistep(x, in *State, o, z, coefficients Value) Value {
 	sx, si := x.Shape, in.Shape
 	if len(sx) != 3 || sx[0] != 1 || !si.Equal(tensor.Shape{1, 1, sx[2]}) {
@@ -32,8 +31,8 @@ func (b *Builder) Multistep(x, in *State, o, z, coefficients Value) Value {
 	}
 	a := &MultistepOp{R: sx[1], N: sx[2], Halves: o.Shape().Elems() / max(sx[2], 1)}
 	switch {
-	case a.R < 2 || a.R > elem.MaxTensors:
-		fail(x.Name, "Multistep", fmt.Sprintf("2 to %d tensors are possible", elem.MaxTensors), sx)
+	case a.R < 2 || a.R > ref.MaxTensors:
+		fail(x.Name, "Multistep", fmt.Sprintf("2 to %d tensors are possible", ref.MaxTensors), sx)
 	case !x.Wide || !in.Wide:
 		fail(x.Name, "Multistep", "the states must be wide")
 	case a.Halves < 1 || a.Halves > 2 || o.Shape().Elems() != a.Halves*a.N:
