@@ -52,28 +52,6 @@ func productVNNI(w *writer) {
 	w.code("VZEROUPPER\nRET")
 }
 
-// row is the address of the first word of row r's step.
-func row(r, disp int) string {
-	addr := fmt.Sprintf("%d(%s)", disp, []string{"SI", "R8", "R10", "R11"}[r/3])
-	if r%3 > 0 {
-		addr += fmt.Sprintf("(AX*%d)", r%3)
-	}
-	return addr
-}
-
-// bases points at a step's first word in every third of so many rows.
-func (w *writer) bases(rows int) {
-	w.code(`
-		MOVQ block_row(DI), SI
-		ADDQ (R9), SI
-		LEAQ (AX)(AX*2), CX`)
-	for i, r := range []string{"R8", "R10", "R11"} {
-		if 3*(i+1) < rows {
-			w.code(fmt.Sprintf("LEAQ (%s)(CX*1), %s", []string{"SI", "R8", "R10"}[i], r))
-		}
-	}
-}
-
 // steps writes the loop over the steps for so many rows.
 func (w *writer) steps(rows int) {
 	w.p("rows%d:", rows)
@@ -90,11 +68,7 @@ func (w *writer) steps(rows int) {
 		t := 26 + r%2
 		w.code(fmt.Sprintf("VPBROADCASTD %s, Z%d\nVPDPBUSD Z24, Z%d, Z%d\nVPDPBUSD Z25, Z%d, Z%d", row(r, 8), t, t, 2*r, t, 2*r+1))
 	}
-	for i, r := range []string{"SI", "R8", "R10", "R11"} {
-		if 3*i < rows {
-			w.code(fmt.Sprintf("ADDQ $4, %s", r))
-		}
-	}
+	w.advance(rows)
 	w.code(fmt.Sprintf(`
 		ADDQ $%d, BX
 		DECQ CX

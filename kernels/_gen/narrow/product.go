@@ -245,9 +245,38 @@ func productAMX(w *writer) {
 // vectorRows are the rows of a group of the kernel on vectors: 24 sums.
 const vectorRows = 12
 
+// thirds are the registers that point at rows 0, 3, 6 and 9 of A.
+var thirds = []string{"SI", "R8", "R10", "R11"}
+
+// row is the address of the first word of row r's step.
+func row(r, disp int) string {
+	addr := fmt.Sprintf("%d(%s)", disp, thirds[r/3])
+	if r%3 > 0 {
+		addr += fmt.Sprintf("(AX*%d)", r%3)
+	}
+	return addr
+}
+
+// bases points at a step's first word in every third of so many rows.
+func (w *writer) bases(rows int) {
+	w.code(`
+		MOVQ block_row(DI), SI
+		ADDQ (R9), SI
+		LEAQ (AX)(AX*2), CX`)
+	for i := 1; 3*i < rows; i++ {
+		w.code(fmt.Sprintf("LEAQ (%s)(CX*1), %s", thirds[i-1], thirds[i]))
+	}
+}
+
+// advance goes on to the next word of so many rows.
+func (w *writer) advance(rows int) {
+	for i := 0; 3*i < rows; i++ {
+		w.code("ADDQ $4, " + thirds[i])
+	}
+}
+
 // productAVX512 writes the kernel on vectors.
 func productAVX512(w *writer) {
-	base := []string{"SI", "R8", "R10", "R11"}
 	w.p("// func productAVX512BF16(t *block)")
 	w.p("//")
 	w.p("// Requires: AVX512_BF16, AVX512F, BMI2. Reads whole groups of %d rows of A.", vectorRows)
@@ -277,33 +306,19 @@ func productAVX512(w *writer) {
 		w.code(fmt.Sprintf("VMOVUPS %d(R12), Z%d", 64*i, i))
 	}
 	w.p("step:")
-	w.code(`
-		MOVQ block_row(DI), SI
-		ADDQ (R9), SI
-		ADDQ $8, R9
-		LEAQ (AX)(AX*2), CX
-		LEAQ (SI)(CX*1), R8
-		LEAQ (R8)(CX*1), R10
-		LEAQ (R10)(CX*1), R11
-		MOVQ $16, CX`)
+	w.bases(vectorRows)
+	w.code("ADDQ $8, R9\nMOVQ $16, CX")
 	w.p("\tPCALIGN $32")
 	w.p("pair:")
 	w.code("VMOVUPS (BX), Z24\nVMOVUPS 64(BX), Z25")
 	for r := range vectorRows {
-		addr := fmt.Sprintf("(%s)", base[r/3])
-		if r%3 > 0 {
-			addr += fmt.Sprintf("(AX*%d)", r%3)
-		}
 		t := 26 + r%2
-		w.code(fmt.Sprintf("VPBROADCASTD %s, Z%d", addr, t))
+		w.code(fmt.Sprintf("VPBROADCASTD %s, Z%d", row(r, 0), t))
 		w.dot(24, t, 2*r)
 		w.dot(25, t, 2*r+1)
 	}
+	w.advance(vectorRows)
 	w.code(fmt.Sprintf(`
-		ADDQ $4, SI
-		ADDQ $4, R8
-		ADDQ $4, R10
-		ADDQ $4, R11
 		ADDQ $%d, BX
 		DECQ CX
 		JNZ  pair
