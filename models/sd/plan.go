@@ -50,7 +50,6 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	if err := p.VAE.possible(together, th*p.VAE.Factor(), tw*p.VAE.Factor()); err != nil {
 		return nil, err
 	}
-	type record func(b *graph.Builder)
 	text := func(n int) record { return func(b *graph.Builder) { p.Text.Record(b, n, k.length) } }
 	decode := func(n int) record { return func(b *graph.Builder) { p.VAE.decode(b, n, th, tw) } }
 	unet := func(f func(*graph.Builder, unetKey)) record { return func(b *graph.Builder) { f(b, k) } }
@@ -87,8 +86,11 @@ func (p *Pipeline) Plan(batch int, s Settings) ([]Stage, error) {
 	return stages, nil
 }
 
+// record records a program.
+type record = func(b *graph.Builder)
+
 // measure returns the operations of a run and the memory of the programs ready.
-func measure[R ~func(*graph.Builder)](d graph.Device, run R, ready []R) (graph.Need, error) {
+func measure(d graph.Device, run record, ready []record) (graph.Need, error) {
 	need, err := graph.Measure(d, run)
 	if err != nil || ready == nil {
 		return need, err
